@@ -1,7 +1,7 @@
 """The machine's limit: only the batched matrix products of this work, at its shapes, on all cores.  Learns nothing.
 
 A step is, per layer, the product forward, that for the gradient of the weights and, above the first layer, that for the
-gradient of the inputs, over all peers of a thread at once.
+gradient of the inputs, over all peers of a thread at once.  Narrow layers are padded as in LEARNAE, which is faster.
 """
 
 import os
@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from bench.rivals.work import State, Work, program
+
+from learnae.learn.mlp import MIN_WIDTH
 
 
 def train(work: Work) -> list[State]:
@@ -21,7 +23,7 @@ def train(work: Work) -> list[State]:
 
 def _products(work: Work, peers: int) -> None:
     batch, rows = work.settings.batch, work.labels.shape[1]
-    widths = (work.features.shape[-1], *work.settings.hidden, 2)
+    widths = (work.features.shape[-1], *(max(width, MIN_WIDTH) for width in (*work.settings.hidden, 2)))
     layers = []
     for number, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False)):
         x, weight, y = (torch.rand(peers, *shape) for shape in ((batch, inputs), (inputs, outputs), (batch, outputs)))

@@ -5,30 +5,24 @@ import torch
 from tests.learn.small import settings, weights
 from torch import Tensor
 
-from learnae.learn.batched_optimizers import OptimizerSettings, create_optimizer
+from learnae.learn.batched_optimizers import OptimizerSettings
 from learnae.learn.compute import ByAutograd, Compute
 from learnae.learn.losses import loss, loss_gradient
 from learnae.learn.mlp import Mlp, MlpInTraining
-from learnae.learn.network import LossGradient, Network, WeightsInTraining
+from learnae.learn.network import Network, WeightsInTraining
 
 DICE = torch.Generator().manual_seed(0)
 LAYERS = [(28, 64, 64, 2), (28, 2), (5, 3, 40, 7, 3), (7, 20, 16), (28, 12, 3), (100, 31, 17, 10)]
-
-
-def by_autograd(network: Network, flat: Tensor, gradient: LossGradient) -> WeightsInTraining:
-    return ByAutograd(Compute(), network, flat, gradient)
 
 
 @torch.no_grad()
 def trained(model: WeightsInTraining, network: Network, how: OptimizerSettings, peers: int) -> Tensor:
     """Weights after steps on rows that depend on nothing but the arguments; the last step is short."""
     dice = torch.Generator().manual_seed(1)
-    optimizer = create_optimizer(model.weights, how)
-    for rows in (100, 100, 100, 17):
+    for rows in (2 * how.batch, how.batch, how.batch + 3):
         x = torch.randn(peers, rows, network.widths[0], generator=dice)
         y = torch.randint(0, network.widths[-1], (peers, rows), generator=dice)
-        y = y.float() if how.loss == "mse" else y
-        optimizer.step(model.gradients(x, y))
+        model.train(x, y.float() if how.loss == "mse" else y)
     return model.flat()
 
 
@@ -46,28 +40,28 @@ def trained(model: WeightsInTraining, network: Network, how: OptimizerSettings, 
 def test_training_gives_the_bits_of_autograd(how: OptimizerSettings, layers: tuple[int, ...], peers: int) -> None:
     network = Mlp(layers)
     flat = torch.stack([weights(network, seed) for seed in range(peers)])
-    own, expected = (
-        trained(model(network, flat.clone(), loss_gradient(how.loss)), network, how, peers)
-        for model in (MlpInTraining, by_autograd)
+    models = [MlpInTraining(network, flat, how, compiled) for compiled in (False, True)]
+    plain, compiled, expected = (
+        trained(model, network, how, peers) for model in (*models, ByAutograd(Compute(), network, flat, how))
     )
-    assert torch.equal(own, expected)
-    assert not torch.equal(own, flat)
+    assert torch.equal(plain, expected) and torch.equal(compiled, expected)
+    assert not torch.equal(expected, flat)
 
 
 def test_a_perceptron_needs_no_autograd_unless_products_are_shorter() -> None:
-    network, gradient = Mlp((28, 64, 2)), loss_gradient("cross-entropy")
+    network = Mlp((28, 64, 2))
     flat = weights(network).unsqueeze(0)
-    assert isinstance(Compute().in_training(network, flat, gradient), MlpInTraining)
-    assert isinstance(Compute(dtype=torch.bfloat16).in_training(network, flat, gradient), ByAutograd)
+    assert isinstance(Compute().in_training(network, flat, settings()), MlpInTraining)
+    assert isinstance(Compute(dtype=torch.bfloat16).in_training(network, flat, settings()), ByAutograd)
 
 
 @pytest.mark.parametrize("layers", LAYERS)
 def test_the_padding_of_narrow_layers_stays_0(layers: tuple[int, ...]) -> None:
     network = Mlp(layers)
     flat = torch.stack([weights(network, seed) for seed in range(3)])
-    model = MlpInTraining(network, flat, loss_gradient("cross-entropy"))
+    model = MlpInTraining(network, flat, settings(optimizer="adam"), compiled=False)
     trained(model, network, settings(optimizer="adam"), 3)
-    numbers = sum(int(weight.count_nonzero()) for weight in model.weights)
+    numbers = int(model.padded.count_nonzero())
     assert numbers == int(model.flat().count_nonzero()) > 0
 
 

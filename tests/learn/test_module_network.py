@@ -12,7 +12,7 @@ from torch.nn import functional
 from learnae import plugins
 from learnae.errors import InputError, PortError, Reason
 from learnae.learn import models
-from learnae.learn.batched_optimizers import OptimizerSettings, create_optimizer
+from learnae.learn.batched_optimizers import Optimizer, OptimizerSettings
 from learnae.learn.batching import Pool, ScoreJob, TrainJob
 from learnae.learn.cache import BlockMetadata
 from learnae.learn.datasets.dataset import Dataset
@@ -111,7 +111,7 @@ def test_a_peer_trains_as_with_pytorchs_own_loop(factory: Factory, view: ModelVi
     module = net._make()
     module.load_state_dict(net.tensors(one.weights), strict=False)
     parameters = list(module.parameters())
-    optimizer = create_optimizer(list(parameters), how)  # which equals PyTorch's
+    optimizer = Optimizer(list(parameters), how)  # which equals PyTorch's
     order = torch.randperm(40, generator=torch.Generator().manual_seed(one.seed))
     for rows in torch.split(order, 16):
         x, y = one.dataset.features[rows].reshape(-1, *view.shape), one.dataset.labels[rows]

@@ -5,17 +5,14 @@ Both are elementwise, so one step on P stacked peers is one step of each peer.  
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from learnae.session.settings import ModelSettings
-
-BETAS = (0.9, 0.999)  # of Adam, the defaults of torch.optim
-EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
@@ -36,46 +33,46 @@ def optimizer_settings(model: ModelSettings) -> OptimizerSettings:
     )
 
 
-class Optimizer(Protocol):
-    def step(self, gradients: tuple[Tensor, ...]) -> None:
-        """Change the weights in place; call it with gradient recording disabled."""
-        ...
+Update = Callable[[list[Tensor], list[Tensor], list[list[Tensor]], int, float, float], None]
 
 
-class Sgd:
+def sgd(
+    weights: list[Tensor], gradients: list[Tensor], state: list[list[Tensor]], step: int, rate: float, momentum: float
+) -> None:
+    velocity = state[0]
+    torch._foreach_mul_(velocity, momentum)
+    torch._foreach_add_(velocity, gradients)
+    torch._foreach_add_(weights, velocity, alpha=-rate)
+
+
+def adam(
+    weights: list[Tensor], gradients: list[Tensor], state: list[list[Tensor]], step: int, rate: float, momentum: float
+) -> None:
+    """With the defaults of torch.optim; ``momentum`` is a setting of SGD."""
+    first, second, epsilon = 0.9, 0.999, 1e-8
+    mean, square = state[0], state[1]
+    torch._foreach_mul_(mean, first)
+    torch._foreach_add_(mean, gradients, alpha=1 - first)
+    torch._foreach_mul_(square, second)
+    torch._foreach_addcmul_(square, gradients, gradients, 1 - second)
+    scale = torch._foreach_sqrt(square)
+    torch._foreach_div_(scale, math.sqrt(1 - second**step))
+    torch._foreach_add_(scale, epsilon)
+    torch._foreach_addcdiv_(weights, mean, scale, -rate / (1 - first**step))
+
+
+OPTIMIZERS = {"sgd": (sgd, 1), "adam": (adam, 2)}  # with the number of tensors that it keeps for each tensor of weights
+
+
+class Optimizer:
+    """A fresh optimizer of these weights, which it changes in place; call it with gradient recording disabled."""
+
     def __init__(self, weights: list[Tensor], settings: OptimizerSettings) -> None:
-        self.weights, self.settings = weights, settings
-        self.velocity = [torch.zeros_like(weight) for weight in weights]
+        self.weights, self.settings, self.steps = weights, settings, 0
+        self.update, kept = OPTIMIZERS[settings.optimizer]
+        self.state = [[torch.zeros_like(weight) for weight in weights] for _ in range(kept)]
 
-    def step(self, gradients: tuple[Tensor, ...]) -> None:
-        torch._foreach_mul_(self.velocity, self.settings.momentum)
-        torch._foreach_add_(self.velocity, gradients)
-        torch._foreach_add_(self.weights, self.velocity, alpha=-self.settings.learning_rate)
-
-
-class Adam:
-    def __init__(self, weights: list[Tensor], settings: OptimizerSettings) -> None:
-        self.weights, self.settings = weights, settings
-        self.steps = 0
-        self.mean = [torch.zeros_like(weight) for weight in weights]
-        self.square = [torch.zeros_like(weight) for weight in weights]
-
-    def step(self, gradients: tuple[Tensor, ...]) -> None:
+    def step(self, gradients: Sequence[Tensor]) -> None:
         self.steps += 1
-        first, second = BETAS
-        torch._foreach_mul_(self.mean, first)
-        torch._foreach_add_(self.mean, gradients, alpha=1 - first)
-        torch._foreach_mul_(self.square, second)
-        torch._foreach_addcmul_(self.square, gradients, gradients, 1 - second)
-        scale = torch._foreach_sqrt(self.square)
-        torch._foreach_div_(scale, math.sqrt(1 - second**self.steps))
-        torch._foreach_add_(scale, EPSILON)
-        rate = self.settings.learning_rate / (1 - first**self.steps)
-        torch._foreach_addcdiv_(self.weights, self.mean, scale, -rate)
-
-
-OPTIMIZERS: dict[str, Callable[[list[Tensor], OptimizerSettings], Optimizer]] = {"sgd": Sgd, "adam": Adam}
-
-
-def create_optimizer(weights: list[Tensor], settings: OptimizerSettings) -> Optimizer:
-    return OPTIMIZERS[settings.optimizer](weights, settings)
+        settings = self.settings
+        self.update(self.weights, list(gradients), self.state, self.steps, settings.learning_rate, settings.momentum)

@@ -21,11 +21,10 @@ import torch
 from torch import Tensor
 
 from learnae.lazy_future import LazyFuture
-from learnae.learn.batched_optimizers import OptimizerSettings, create_optimizer
+from learnae.learn.batched_optimizers import OptimizerSettings
 from learnae.learn.cache import ModelCache
 from learnae.learn.compute import Compute
 from learnae.learn.datasets.dataset import Dataset
-from learnae.learn.losses import loss_gradient
 from learnae.learn.metrics import ACCURACY, SCALE, measured
 from learnae.learn.model import count_correct
 from learnae.learn.network import Network
@@ -96,7 +95,7 @@ class Pool:
         self, threads: int, batch: int = 0, cache_bytes: int = CACHE_BYTES, compute: Compute | None = None
     ) -> None:
         self.threads, self.batch, self.models = threads, batch, ModelCache(cache_bytes)
-        self.compute = compute or Compute()
+        self.compute = replace(compute or Compute(), compiled=threads > 1)
         self._tables: dict[int, tuple[Dataset, Dataset]] = {}  # by id: a dataset, and the same on the device
         self.batch_sizes: list[int] = []  # of the last run
         self._waiting: list[JobFuture] = []
@@ -183,17 +182,16 @@ def run_jobs(jobs: Sequence[Job], table: Dataset, on: Compute) -> list[JobResult
 
 @torch.no_grad()
 def _train(jobs: Sequence[TrainJob], weights: Tensor, table: Dataset, on: Compute) -> Tensor:
-    network, settings = jobs[0].network, jobs[0].settings
-    model = on.in_training(network, weights, loss_gradient(settings.loss))
-    optimizer = create_optimizer(model.weights, settings)
+    network = jobs[0].network
+    model = on.in_training(network, weights, jobs[0].settings)
     with network.randomness(jobs[0].seed):
-        for x, y in _training_steps(jobs, table, on):
-            optimizer.step(model.gradients(x, y))
+        for x, y in _training_rows(jobs, table, on):
+            model.train(x, y)
     return model.flat()
 
 
-def _training_steps(jobs: Sequence[TrainJob], table: Dataset, on: Compute) -> Iterator[tuple[Tensor, Tensor]]:
-    """Features (P, B, F) and labels (P, B) of each step, on the device; the last step of an epoch may be smaller.
+def _training_rows(jobs: Sequence[TrainJob], table: Dataset, on: Compute) -> Iterator[tuple[Tensor, Tensor]]:
+    """Features (P, B, F) and labels (P, B) of some steps, on the device; the last step of an epoch may be smaller.
 
     The order of rows is drawn on the host, so that it is the same for all devices.
     """
@@ -208,13 +206,10 @@ def _training_steps(jobs: Sequence[TrainJob], table: Dataset, on: Compute) -> It
         ]
         for rows in torch.split(torch.stack(order), steps * settings.batch, dim=1):
             if shared:
-                selected = table.select(on.send(rows))
+                yield table.select(on.send(rows))
             else:
                 parts = [source.select(own.unsqueeze(0)) for source, own in zip(sources, rows, strict=True)]
-                selected = on.send(torch.cat([x for x, _ in parts])), on.send(torch.cat([y for _, y in parts]))
-            for x, y in zip(*(torch.split(part, settings.batch, dim=1) for part in selected), strict=True):
-                if x.shape[1] >= jobs[0].network.min_rows:
-                    yield x.contiguous(), y.contiguous()
+                yield on.send(torch.cat([x for x, _ in parts])), on.send(torch.cat([y for _, y in parts]))
 
 
 @torch.inference_mode()

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from learnae.errors import InputError
-from learnae.learn.network import LossGradient, Network, Tensors, WeightsInTraining
+from learnae.learn.batched_optimizers import Optimizer, OptimizerSettings
+from learnae.learn.losses import loss_gradient
+from learnae.learn.network import Network, Tensors, WeightsInTraining
 from learnae.session.settings import ComputeSettings
 
 CPU = "cpu"
@@ -20,8 +22,11 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class Compute:
+    """``compiled``: networks that can are trained without Python's global lock, which pays with several threads."""
+
     device: str = CPU
     dtype: torch.dtype = torch.float32
+    compiled: bool = False
 
     def send(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device)
@@ -36,25 +41,31 @@ class Compute:
         shorter = {name: tensor.to(self.dtype) for name, tensor in tensors.items()}
         return network.logits(shorter, x.to(self.dtype), training).float()
 
-    def in_training(self, network: Network, flat: Tensor, loss_gradient: LossGradient) -> WeightsInTraining:
+    def in_training(self, network: Network, flat: Tensor, settings: OptimizerSettings) -> WeightsInTraining:
         """A copy of weights (P, T) on the device, for training."""
-        own = network.in_training(flat, loss_gradient) if self.dtype is torch.float32 else None
-        return own or ByAutograd(self, network, flat, loss_gradient)
+        own = network.in_training(flat, settings, self.compiled) if self.dtype is torch.float32 else None
+        return own or ByAutograd(self, network, flat, settings)
 
 
 class ByAutograd(WeightsInTraining):
     """Weights of any network in any precision, whose gradients autograd computes."""
 
-    def __init__(self, compute: Compute, network: Network, flat: Tensor, loss_gradient: LossGradient) -> None:
-        self._compute, self._network, self._loss_gradient = compute, network, loss_gradient
-        self._tensors = network.stacked(flat)
-        self.weights = [self._tensors[name].requires_grad_() for name in network.trained]
+    def __init__(self, compute: Compute, network: Network, flat: Tensor, settings: OptimizerSettings) -> None:
+        self._compute, self._network, self._loss_gradient = compute, network, loss_gradient(settings.loss)
+        self._tensors, self._batch = network.stacked(flat), settings.batch
+        self._weights = [self._tensors[name].requires_grad_() for name in network.trained]
+        self._optimizer = Optimizer(self._weights, settings)
+
+    def train(self, x: Tensor, y: Tensor) -> None:
+        for rows, labels in zip(torch.split(x, self._batch, 1), torch.split(y, self._batch, 1), strict=True):
+            if rows.shape[1] >= self._network.min_rows:
+                self._optimizer.step(self._gradients(rows.contiguous(), labels.contiguous()))
 
     @torch.enable_grad()
-    def gradients(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+    def _gradients(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         logits = self._compute.logits(self._network, self._tensors, x, training=True)
         by_logits = self._loss_gradient(logits.detach(), y)
-        return torch.autograd.grad(logits, self.weights, by_logits, allow_unused=True, materialize_grads=True)
+        return torch.autograd.grad(logits, self._weights, by_logits, allow_unused=True, materialize_grads=True)
 
     def flat(self) -> Tensor:
         return self._network.flat(self._tensors).detach()

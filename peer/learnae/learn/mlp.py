@@ -8,19 +8,24 @@ Shapes: P peers, B rows, F features, I inputs and O outputs of a layer, C classe
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from functools import cache, cached_property
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from learnae.errors import InputError
+from learnae.learn.batched_optimizers import Optimizer, OptimizerSettings, Update
+from learnae.learn.losses import GRADIENTS, loss_gradient
 from learnae.learn.network import LossGradient, ModelView, Network, Tensors, WeightsInTraining
+from learnae.learn.torchscript import compiled
 
 MIN_WIDTH = 16  # outputs: a narrower batched product takes more than twice as long as one of this width
-_threshold_backward = torch.ops.aten.threshold_backward.grad_input  # the gradient of ReLU
+
+Layer = tuple[Tensor, Tensor]  # bias (P, 1, O) and weight (P, I, O), both padded
+Steps = Callable[..., int]
 
 
 @dataclass(frozen=True)
@@ -71,69 +76,109 @@ class Mlp(Network):
         return torch.cat([part.transpose(1, 2).flatten(1) for part in parts], dim=1)
 
     def logits(self, tensors: Tensors, x: Tensor, training: bool = False) -> Tensor:
-        for layer in self.stacked_layers(tensors):
-            x = layer.outputs(x)
-        return x
+        return _outputs(x, self.stacked_layers(tensors), list(self.layers[1:]))[-1]
 
-    def in_training(self, flat: Tensor, loss_gradient: LossGradient) -> "MlpInTraining":
-        return MlpInTraining(self, flat, loss_gradient)
+    def in_training(self, flat: Tensor, settings: OptimizerSettings, compiled: bool) -> "MlpInTraining":
+        return MlpInTraining(self, flat, settings, compiled)
 
-    def stacked_layers(self, tensors: Tensors) -> "list[_Layer]":
-        last = len(self.layers) - 2
-        return [
-            _Layer(tensors[f"{2 * i}.bias"], tensors[f"{2 * i}.weight"], outputs, i < last)
-            for i, (_, outputs) in enumerate(self._pairs)
-        ]
+    def stacked_layers(self, tensors: Tensors) -> "list[Layer]":
+        return [(tensors[f"{2 * i}.bias"], tensors[f"{2 * i}.weight"]) for i in range(len(self.layers) - 1)]
 
     @property
     def _pairs(self) -> list[tuple[int, int]]:
         return list(zip(self.layers, self.layers[1:], strict=False))
 
 
-class _Layer(NamedTuple):
-    bias: Tensor  # (P, 1, O), padded
-    weight: Tensor  # (P, I, O), padded
-    width: int  # O, without the padding
-    hidden: bool
-
-    def outputs(self, x: Tensor) -> Tensor:
-        """(P, B, I) -> (P, B, O)."""
-        outputs = torch.baddbmm(self.bias, x, self.weight)
-        if self.width < MIN_WIDTH:
-            outputs = outputs[..., : self.width]
-        return outputs.relu_() if self.hidden else outputs  # in place: the gradient of baddbmm does not need its output
-
-
 class MlpInTraining(WeightsInTraining):
-    """Computes gradients with autograd's operations in the same order: the same bits without autograd's overhead.
+    """All weights are one tensor, and so are their gradients: at this size, the number of operations is what counts.
 
-    All weights are one tensor, and so are their gradients: at this size, what a step of the optimizer costs is the
-    number of its operations.  The gradients of the padding are 0, so the padding stays 0.
+    The gradients of the padding are 0, so the padding stays 0.
     """
 
-    def __init__(self, network: Mlp, flat: Tensor, loss_gradient: LossGradient) -> None:
-        weights, self._tensors = _joined(network.stacked(flat))
+    def __init__(self, network: Mlp, flat: Tensor, settings: OptimizerSettings, compiled: bool) -> None:
+        self.padded, self._tensors = _joined(network.stacked(flat))
         self._gradient, gradients = _joined(self._tensors)
-        self.weights, self._network, self._loss_gradient = [weights], network, loss_gradient
+        self._network, self._settings, self._optimizer = network, settings, Optimizer([self.padded], settings)
         self._layers, self._gradients = network.stacked_layers(self._tensors), network.stacked_layers(gradients)
+        make = _compiled_steps if compiled and settings.loss in GRADIENTS else _steps
+        self._steps = make(loss_gradient(settings.loss), self._optimizer.update)
 
-    def gradients(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-        inputs = [x]
-        for layer in self._layers:
-            inputs.append(layer.outputs(inputs[-1]))
-        gradient = _padded(self._loss_gradient(inputs.pop(), y))
-        for layer, gradients in zip(reversed(self._layers), reversed(self._gradients), strict=True):
-            x = inputs.pop()
-            torch.sum(gradient, 1, keepdim=True, out=gradients.bias)
-            torch.bmm(x.transpose(1, 2), gradient, out=gradients.weight)
-            if inputs:  # x is the output of a layer below
-                gradient = torch.bmm(gradient, layer.weight.transpose(1, 2))
-                _threshold_backward(gradient, x, 0, grad_input=gradient)
-                gradient = _padded(gradient)
-        return (self._gradient,)
+    def train(self, x: Tensor, y: Tensor) -> None:
+        settings, optimizer = self._settings, self._optimizer
+        optimizer.steps = self._steps(
+            x,
+            y,
+            settings.batch,
+            self._layers,
+            list(self._network.layers[1:]),
+            self._gradients,
+            self._gradient,
+            optimizer.weights,
+            optimizer.state,
+            optimizer.steps,
+            settings.learning_rate,
+            settings.momentum,
+        )
 
     def flat(self) -> Tensor:
         return self._network.flat(self._tensors)
+
+
+def _outputs(x: Tensor, layers: list[Layer], widths: list[int]) -> list[Tensor]:
+    """Rows (P, B, I), then the outputs (P, B, O) of each layer."""
+    outputs = [x]
+    for i, (bias, weight) in enumerate(layers):
+        products = torch.baddbmm(bias, outputs[i], weight)
+        if widths[i] < products.shape[2]:
+            products = products[..., : widths[i]]
+        hidden = i + 1 < len(layers)
+        outputs.append(products.relu_() if hidden else products)  # in place: the gradient of baddbmm needs no output
+    return outputs
+
+
+def _steps(loss_gradient: LossGradient, update: Update) -> Steps:
+    """A function that trains, written so that TorchScript can compile it.
+
+    It computes gradients with autograd's operations in the same order: the same bits without autograd's overhead.
+    """
+
+    def steps(
+        x: Tensor,
+        y: Tensor,
+        batch: int,
+        layers: list[tuple[Tensor, Tensor]],
+        widths: list[int],
+        gradients: list[tuple[Tensor, Tensor]],  # the parts of ``joined_gradients``
+        joined_gradients: Tensor,
+        weights: list[Tensor],
+        state: list[list[Tensor]],
+        step: int,
+        rate: float,
+        momentum: float,
+    ) -> int:
+        """Returns the number of the last step."""
+        batches, labels = torch.split(x, batch, 1), torch.split(y, batch, 1)
+        for i in range(len(batches)):
+            inputs = _outputs(batches[i].contiguous(), layers, widths)
+            gradient = _padded(loss_gradient(inputs.pop(), labels[i].contiguous()))
+            for layer in range(len(layers) - 1, -1, -1):
+                below = inputs.pop()
+                torch.sum(gradient, 1, keepdim=True, out=gradients[layer][0])
+                torch.bmm(below.transpose(1, 2), gradient, out=gradients[layer][1])
+                if layer > 0:
+                    gradient = torch.bmm(gradient, layers[layer][1].transpose(1, 2))
+                    torch.ops.aten.threshold_backward(gradient, below, 0, grad_input=gradient)  # that of ReLU
+                    gradient = _padded(gradient)
+            step += 1
+            update(weights, [joined_gradients], state, step, rate, momentum)
+        return step
+
+    return steps
+
+
+@cache
+def _compiled_steps(loss_gradient: LossGradient, update: Update) -> Steps:
+    return compiled(_steps(loss_gradient, update))
 
 
 def mlp(view: ModelView) -> Mlp:
@@ -143,10 +188,10 @@ def mlp(view: ModelView) -> Mlp:
     return Mlp((view.features, *view.hidden, view.classes))
 
 
-def _padded(tensor: Tensor) -> Tensor:
-    """(P, B, O), where O is ``MIN_WIDTH`` or more."""
-    missing = MIN_WIDTH - tensor.shape[2]
-    return functional.pad(tensor, (0, missing)) if missing > 0 else tensor
+def _padded(tensor: Tensor, width: int = MIN_WIDTH) -> Tensor:
+    """(P, B, O), where O is ``width`` or more."""
+    missing = width - tensor.shape[2]
+    return functional.pad(tensor, [0, missing]) if missing > 0 else tensor
 
 
 def _joined(tensors: Tensors) -> tuple[Tensor, Tensors]:

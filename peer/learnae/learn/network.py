@@ -17,6 +17,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from learnae.learn.batched_optimizers import OptimizerSettings
+
 Tensors = dict[str, Tensor]  # by name, stacked over peers
 LossGradient = Callable[[Tensor, Tensor], Tensor]  # logits (P, B, C), labels (P, B) -> gradient of the loss (P, B, C)
 
@@ -35,15 +37,10 @@ class ModelView:
 
 
 class WeightsInTraining(Protocol):
-    """Weights of P peers, and their gradients.  Used with gradient recording disabled."""
+    """Weights of P peers and their optimizer.  Used with gradient recording disabled."""
 
-    weights: list[Tensor]  # an optimizer changes them in place
-
-    def gradients(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
-        """Gradients of the loss, one per tensor of ``weights``, for features (P, B, F) and labels (P, B).
-
-        The next call may overwrite them.
-        """
+    def train(self, x: Tensor, y: Tensor) -> None:
+        """One step per batch of rows: features (P, B, F) and labels (P, B), where the last batch may be smaller."""
         ...
 
     def flat(self) -> Tensor:
@@ -86,8 +83,11 @@ class Network(ABC):
     def logits(self, tensors: Tensors, x: Tensor, training: bool = False) -> Tensor:
         """Logits (P, B, C) of rows (P, B, F)."""
 
-    def in_training(self, flat: Tensor, loss_gradient: LossGradient) -> WeightsInTraining | None:
-        """A copy of weights (P, T) whose gradients the network computes itself; None: autograd computes them."""
+    def in_training(self, flat: Tensor, settings: OptimizerSettings, compiled: bool) -> WeightsInTraining | None:
+        """A copy of weights (P, T) that the network trains itself; None: autograd computes its gradients.
+
+        ``compiled``: without Python's global lock, if the network can.
+        """
         return None
 
     def randomness(self, seed: int) -> AbstractContextManager[None]:
