@@ -11,13 +11,13 @@ from learnae.protocol.decisions import Adopted, Averaged, DebtState, Trained, Wo
 from learnae.protocol.policies import Policy
 from learnae.protocol.types import Address, Cid, PeerId
 from learnae.records.chain_export import Balances, Block, Genesis, chain_line, gas_by_wallet
+from learnae.records.fold import Fold, once
 from learnae.records.history import (
     History,
     PeerCrashed,
     Record,
     SessionEnded,
     kept_score,
-    once,
     session_began,
 )
 from learnae.records.roster_entry import RosterEntry
@@ -189,3 +189,43 @@ def test_what_is_computed_once_is_computed_again_for_another_history() -> None:
     less = replace(GOOD, records=GOOD.records[:3])
     assert (size(GOOD), size(less), size(GOOD), size(less)) == (len(GOOD.records), 3) * 2
     assert asked == [len(GOOD.records), 3] and less == replace(less)
+
+
+class Trainings(Fold):
+    kinds = (Trained, Adopted)
+
+    def __init__(self, history: History) -> None:
+        self.names = list(history.roster)
+        self.records = list[Record]()
+
+    def add(self, record: Record) -> None:
+        self.records.append(record)
+
+
+def part(length: int) -> tuple[Record, ...]:
+    return GOOD.records[:length]
+
+
+def test_a_fold_of_a_history_that_grows_sees_each_record_of_its_kinds_once_and_in_order() -> None:
+    history = History(())
+    for length in range(len(GOOD.records) + 1):
+        history = history.grown(part(length))
+        assert history.folded(Trainings).records == History(part(length)).of(Trained, Adopted)
+    assert history.folded(Trainings) is history.folded(Trainings) and history.folded(Trainings).records
+
+
+def test_a_fold_that_began_without_a_roster_begins_again_when_there_is_one() -> None:
+    assert History(()).folded(Trainings).names == []
+    before = History(())
+    before.folded(Trainings)
+    assert before.grown(GOOD.records).folded(Trainings).names == list(NAMES)
+
+
+def test_a_history_that_has_grown_or_that_shrinks_reads_its_records_again() -> None:
+    history = History(part(20))
+    expected = list(history.folded(Trainings).records)
+    longer, other = history.grown(GOOD.records), history.grown(part(30))
+    shorter = longer.grown(part(20))
+    assert longer.folded(Trainings).records == GOOD.of(Trained, Adopted)
+    assert other.folded(Trainings).records == History(part(30)).of(Trained, Adopted)
+    assert shorter.folded(Trainings).records == history.folded(Trainings).records == expected

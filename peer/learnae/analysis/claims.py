@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from learnae.protocol.decisions import ClaimJudged, Verdict
 from learnae.protocol.types import Address, PeerId
-from learnae.records.history import History
+from learnae.records.fold import Fold
+from learnae.records.history import History, Record
+
+_Key = tuple[PeerId, Address]  # sender and contract
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,35 @@ class JudgedClaim:
 
 def judged_claims(history: History) -> list[JudgedClaim]:
     """In the order in which the claimed ids are in the roster, unknown ids last; the winner of an id first."""
-    latest: dict[tuple[PeerId, Address], dict[str, ClaimJudged]] = {}
-    for record, fact in history.facts(ClaimJudged):
-        latest.setdefault((fact.sender, fact.contract), {})[record.peer] = fact
     order = {entry.peer: place for place, entry in enumerate(history.roster.values())}
-    claims = [_judged_claim(list(verdicts.values())) for verdicts in latest.values()]
     return sorted(
-        claims, key=lambda claim: (order.get(claim.claim.poid.peer, len(order)), claim.verdict is not Verdict.WINNER)
+        history.folded(_Verdicts).claims(),
+        key=lambda claim: (order.get(claim.claim.poid.peer, len(order)), claim.verdict is not Verdict.WINNER),
     )
+
+
+class _Verdicts(Fold):
+    """The latest verdict of each peer on each claim; only claims with new ones are counted again."""
+
+    kinds = (ClaimJudged,)
+
+    def __init__(self, history: History) -> None:
+        self._latest: dict[_Key, dict[str, ClaimJudged]] = {}
+        self._claims: dict[_Key, JudgedClaim] = {}
+        self._changed: set[_Key] = set()
+
+    def add(self, record: Record) -> None:
+        assert isinstance(record.fact, ClaimJudged)
+        key = record.fact.sender, record.fact.contract
+        self._latest.setdefault(key, {})[record.peer] = record.fact
+        self._changed.add(key)
+
+    def claims(self) -> list[JudgedClaim]:
+        """In the order in which they were first judged."""
+        for key in self._changed:
+            self._claims[key] = _judged_claim(list(self._latest[key].values()))
+        self._changed.clear()
+        return [self._claims[key] for key in self._latest]
 
 
 def _judged_claim(facts: list[ClaimJudged]) -> JudgedClaim:

@@ -15,7 +15,8 @@ from learnae.protocol.blockchain import POOL
 from learnae.protocol.settings import Defence
 from learnae.protocol.types import Address, Wei
 from learnae.records.chain_export import Block, ChainTransaction
-from learnae.records.history import History, once
+from learnae.records.fold import once
+from learnae.records.history import History
 from learnae.session.fee_pool import depositors
 
 WHOLE = 65_535  # shares of a fee

@@ -7,11 +7,13 @@ from fractions import Fraction
 from math import floor
 
 from learnae.analysis.fee_pool import pool_calls, splits_fees, wallet_of
+from learnae.analysis.peer_status import KeptModels
 from learnae.protocol.decisions import DebtChanged, DebtState
 from learnae.protocol.policies import Policy
 from learnae.protocol.types import ETHER, Address, TxHash, Wei
 from learnae.records.chain_export import Balances, gas_by_wallet
-from learnae.records.history import Evaluated, History, once
+from learnae.records.fold import once
+from learnae.records.history import Evaluated, History
 from learnae.records.roster_entry import RosterEntry
 
 OUTSIDE = "outside the swarm"  # a wallet of no peer in the roster
@@ -150,7 +152,7 @@ def accounts(history: History) -> list[Account]:
     """In the order of the roster."""
     sent, received = flows_by_peer(history)
     test = {record.peer: fact.test.accuracy for record, fact in history.facts(Evaluated)}
-    validation = {record.peer: score.accuracy for record, score in history.kept}
+    validation = {name: score.accuracy for name, score in history.folded(KeptModels).scores.items()}
     gas = gas_by_wallet(history.chain, priced=True)
     return [
         Account(

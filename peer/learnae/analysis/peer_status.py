@@ -17,8 +17,18 @@ from learnae.protocol.decisions import (
     WorkState,
 )
 from learnae.protocol.row_types import RowsFetched, RowsPublished
-from learnae.protocol.types import Cid
-from learnae.records.history import Evaluated, Fact, History, PeerCrashed, PeerRestarted, ReadingPublished
+from learnae.protocol.types import Cid, Score
+from learnae.records.fold import Fold
+from learnae.records.history import (
+    Evaluated,
+    Fact,
+    History,
+    PeerCrashed,
+    PeerRestarted,
+    ReadingPublished,
+    Record,
+    kept_score,
+)
 from learnae.records.roster_entry import RosterEntry
 
 REGISTERING, WAITING, TRAINING, AVERAGING, DONE, AWAY, DOWN = PHASES = (
@@ -102,13 +112,38 @@ class PeerStatus:
         return REGISTERING if unregistered and not self.began else WAITING
 
 
+class _Statuses(Fold):
+    kinds = FACTS
+
+    def __init__(self, history: History) -> None:
+        self.statuses = {name: PeerStatus(entry) for name, entry in history.roster.items()}
+
+    def add(self, record: Record) -> None:
+        if record.peer in self.statuses:
+            self.statuses[record.peer].apply(record.fact)
+
+
 def peer_statuses(history: History) -> list[PeerStatus]:
     """In the order of the roster."""
-    statuses = {name: PeerStatus(entry) for name, entry in history.roster.items()}
-    for record in history.of(*FACTS):
-        if record.peer in statuses:
-            statuses[record.peer].apply(record.fact)
-    return list(statuses.values())
+    return list(history.folded(_Statuses).statuses.values())
+
+
+class KeptModels(Fold):
+    """The models that each peer adopted."""
+
+    kinds = (Adopted, Trained, Averaged)
+
+    def __init__(self, history: History) -> None:
+        self.made_at: dict[tuple[str, Cid], float] = {}
+        self.current: dict[str, Cid] = {}
+        self.scores: dict[str, Score] = {}  # of the current models, on their peers' validation data
+
+    def add(self, record: Record) -> None:
+        if score := kept_score(record.fact):
+            assert isinstance(record.fact, Adopted | Trained | Averaged)
+            self.made_at[record.peer, record.fact.cid] = record.t
+            self.current[record.peer] = record.fact.cid
+            self.scores[record.peer] = score
 
 
 @dataclass(frozen=True)
@@ -122,18 +157,13 @@ class TestedModels:
 
 def tested_models(history: History) -> list[TestedModels]:
     """Of the honest peers with a tested model."""
-    made_at: dict[tuple[str, Cid], float] = {}
-    current: dict[str, Cid] = {}
-    for record, _ in history.kept:
-        assert isinstance(record.fact, Adopted | Trained | Averaged)
-        made_at[record.peer, record.fact.cid] = record.t
-        current[record.peer] = record.fact.cid
+    kept = history.folded(KeptModels)
     tested: dict[str, dict[Cid, float]] = {name: {} for name in history.honest}
     for record, fact in history.facts(Evaluated):
         if record.peer in tested:
-            tested[record.peer][fact.cid] = made_at.get((record.peer, fact.cid), record.t)
+            tested[record.peer][fact.cid] = kept.made_at.get((record.peer, fact.cid), record.t)
     return [
-        TestedModels(min(models.values()), max(models.values()), current.get(name) in models)
+        TestedModels(min(models.values()), max(models.values()), kept.current.get(name) in models)
         for name, models in tested.items()
         if models
     ]

@@ -4,16 +4,18 @@ Derived from the records alone: averagings, and faults that began and have not e
 """
 
 import math
-from collections import Counter
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import chain, combinations, count
+from operator import itemgetter
 
 from learnae.analysis.checks.faults import RecordedFault, recorded_faults
 from learnae.analysis.peer_status import PeerStatus
 from learnae.protocol.decisions import Averaged
-from learnae.records.history import History
+from learnae.records.fold import Fold
+from learnae.records.history import History, Record
 from learnae.session.faults import Fault, FaultKind, FaultState, FaultWindow, state
 
 MODELS_PER_PEER = 2  # averagings of each peer that are drawn, of those it kept and of those it dropped
@@ -94,7 +96,7 @@ def topology(history: History, peers: Sequence[PeerStatus]) -> Topology:
             unavailable[component.peer] = "asleep" if fault.kind.pauses else "down"
         elif fault.kind is FaultKind.IPFS_STOP:
             unavailable.setdefault(component.peer, "without its Kubo node")
-    transfers = list(_transfers(history, _disturbed_since(history)))
+    transfers = _transfers(history, _disturbed_since(history))
     return Topology(peers, transfers, cut, list(_pairs(names, hindered)), unavailable)
 
 
@@ -148,11 +150,25 @@ def _pairs(names: Sequence[str], links: Iterable[Pair]) -> Iterator[Pair]:
     return (pair for pair in combinations(names, 2) if frozenset(pair) in either) if either else iter(())
 
 
-def _transfers(history: History, since: float) -> Iterator[ModelTransfer]:
+class _LastTransfers(Fold):
+    """The last averagings of each peer that it kept, and the last that it dropped, with their order."""
+
+    kinds = (Averaged,)
+
+    def __init__(self, history: History) -> None:
+        self.last: dict[tuple[str, bool], deque[tuple[int, ModelTransfer]]] = {}
+        self._names = {entry.peer: entry.name for entry in history.roster.values()}
+        self._count = count()
+
+    def add(self, record: Record) -> None:
+        fact = record.fact
+        assert isinstance(fact, Averaged)
+        if creator := self._names.get(fact.creator):
+            last = self.last.setdefault((record.peer, fact.adopted), deque(maxlen=MODELS_PER_PEER))
+            last.append((next(self._count), ModelTransfer(creator, record.peer, record.t, fact.adopted)))
+
+
+def _transfers(history: History, since: float) -> list[ModelTransfer]:
     """The last transfers of each peer, newest first."""
-    names = {entry.peer: entry.name for entry in history.roster.values()}
-    count: Counter[tuple[str, bool]] = Counter()
-    for record, fact in reversed(list(history.facts(Averaged))):
-        if record.t >= since and fact.creator in names and count[record.peer, fact.adopted] < MODELS_PER_PEER:
-            count[record.peer, fact.adopted] += 1
-            yield ModelTransfer(names[fact.creator], record.peer, record.t, fact.adopted)
+    last = sorted(chain.from_iterable(history.folded(_LastTransfers).last.values()), key=itemgetter(0), reverse=True)
+    return [transfer for _, transfer in last if transfer.t >= since]

@@ -5,11 +5,10 @@ are in the order of events; a crash may leave the last one incomplete.  ``chain_
 """
 
 import itertools
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property, partial, wraps
+from functools import cached_property, partial
 from typing import Any, TypeVar, cast
 
 from learnae.errors import InputError
@@ -19,6 +18,7 @@ from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Decision,
 from learnae.protocol.policies import Policy
 from learnae.protocol.types import Address, Cid, Score
 from learnae.records.chain_export import ChainRecord, StartingBalances
+from learnae.records.fold import Fold, Folds, S
 from learnae.records.outcome import BackendName, EndedBy
 from learnae.records.roster_entry import RosterEntry
 from learnae.session.faults import FaultKind
@@ -207,6 +207,17 @@ class History:
         ledger, torn = _parse("chain.jsonl", chain, partial(decode, ChainRecord))
         return History(records, ledger, broken or torn)
 
+    def grown(self, records: tuple[Record, ...]) -> "History":
+        """This history with more records.  It takes over the folds of this one."""
+        more = replace(self, records=records)
+        if self.began and len(records) >= len(self.records):  # without a roster, folds cannot continue
+            vars(more)["_folds"] = vars(self).pop("_folds", Folds())
+        return more
+
+    def folded(self, kind: type[S]) -> S:
+        """The state of a fold after all records.  No caller may change it, or keep it while the history grows."""
+        return self._folds.state(self, kind)
+
     def facts(self, kind: type[F]) -> Iterator[tuple[Record, F]]:
         """All facts of one kind with their records, in order."""
         return ((self.records[place], cast(F, self.records[place].fact)) for place in self._places.get(kind, ()))
@@ -220,18 +231,12 @@ class History:
         return [self.records[place] for place in sorted(places)]
 
     @cached_property
-    def _places(self) -> dict[type, list[int]]:
-        """The places of records by the kind of their fact, so that a query does not scan all records."""
-        kinds: dict[type, list[int]] = defaultdict(list)
-        for place, record in enumerate(self.records):
-            kinds[type(record.fact)].append(place)
-        return kinds
+    def _folds(self) -> Folds:
+        return Folds()
 
-    @cached_property
-    def worked(self) -> list[tuple[Record, Trained | Averaged]]:
-        """Trained slices and scored averagings, in order."""
-        units = self.of(Trained, Averaged)
-        return [(record, record.fact) for record in units if isinstance(record.fact, Trained | Averaged)]
+    @property
+    def _places(self) -> Mapping[type, list[int]]:
+        return self._folds.places(self)
 
     @cached_property
     def kept(self) -> list[tuple[Record, Score]]:
@@ -272,13 +277,10 @@ class History:
         """Names of the honest peers, sensors left out: summaries of accuracy and money are about them."""
         return [name for name, entry in self.roster.items() if entry.policy is Policy.HONEST and not entry.sensor]
 
-    @cached_property
-    def debts(self) -> dict[tuple[str, int], list[tuple[float, DebtChanged]]]:
+    @property
+    def debts(self) -> Mapping[tuple[str, int], list[tuple[float, DebtChanged]]]:
         """The states of each debt with their times, by payer and number."""
-        changes: dict[tuple[str, int], list[tuple[float, DebtChanged]]] = {}
-        for record, fact in self.facts(DebtChanged):
-            changes.setdefault((record.peer, fact.debt), []).append((record.t, fact))
-        return changes
+        return self.folded(_Debts).changes
 
     @property
     def seconds(self) -> float:
@@ -286,15 +288,12 @@ class History:
         return self.records[-1].t if self.records else 0.0
 
 
-def once(compute: Callable[[History], T]) -> Callable[[History], T]:
-    """Compute it once for each history, as ``cached_property`` does.  No caller may change the result."""
-    name = f"{compute.__module__}.{compute.__qualname__}"
+class _Debts(Fold):
+    kinds = (DebtChanged,)
 
-    @wraps(compute)
-    def computed(history: History) -> T:
-        known: dict[str, T] = vars(history)
-        if name not in known:
-            known[name] = compute(history)
-        return known[name]
+    def __init__(self, history: History) -> None:
+        self.changes: dict[tuple[str, int], list[tuple[float, DebtChanged]]] = {}
 
-    return computed
+    def add(self, record: Record) -> None:
+        assert isinstance(record.fact, DebtChanged)
+        self.changes.setdefault((record.peer, record.fact.debt), []).append((record.t, record.fact))

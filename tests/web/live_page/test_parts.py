@@ -110,6 +110,14 @@ def test_every_peer_is_in_exactly_one_phase() -> None:
         assert sum(count for _, count in shown["phases"]) == len(NAMES)
 
 
+def test_the_page_of_a_history_that_grows_is_that_of_the_whole_history() -> None:
+    history = History(())
+    for length in range(len(GOOD.records) + 1):
+        records = GOOD.records[:length]
+        history = history.grown(records)
+        assert page_parts(history) == page_parts(History(records))
+
+
 def test_the_log_has_sentences_with_the_names_of_the_roster() -> None:
     told = {plain(sentence["text"]) for record in GOOD.records if (sentence := log_line(record, CALLED))}
     assert "averaged with bob: 70.0% → 75.0%, kept" in told

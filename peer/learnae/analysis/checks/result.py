@@ -8,7 +8,8 @@ from functools import wraps
 
 from learnae.protocol.decisions import ChainEntered, DebtChanged
 from learnae.protocol.types import Score
-from learnae.records.history import History, SessionBegan, once
+from learnae.records.fold import once
+from learnae.records.history import History, SessionBegan
 from learnae.session.settings import Session
 
 MAX_NAMED = 5  # violations that a reason names

@@ -11,14 +11,16 @@ from typing import Any
 
 from learnae.analysis.checks.work import last_states
 from learnae.analysis.money import final_payments_by_debt
+from learnae.analysis.peer_status import KeptModels
 from learnae.protocol.decisions import Averaged, DebtState, WorkState
 from learnae.protocol.types import ETHER, Score
+from learnae.records.fold import Fold
 from learnae.records.history import Evaluated, History, Record
 
 
 def summary(history: History) -> dict[str, Any]:
     """None stands for unknown values.  Money is in ETH, gas not included."""
-    states, attempts = last_states(history), _attempts(history)
+    states, attempts, kept = last_states(history), _attempts(history), history.folded(KeptModels).scores
     evaluated = list(history.facts(Evaluated))
     test = _last_accuracies(history, ((record, fact.test) for record, fact in evaluated))
     paid = _paid(history)
@@ -28,7 +30,7 @@ def summary(history: History) -> dict[str, Any]:
         "accuracy_test_mean": _mean(test),
         "accuracy_test_min": min(test, default=None),
         "accuracy_own_mean": _mean(_last_accuracies(history, ((record, fact.own) for record, fact in evaluated))),
-        "accuracy_validation_mean": _mean(_last_accuracies(history, history.kept)),
+        "accuracy_validation_mean": _mean([kept[name].accuracy for name in history.honest if name in kept]),
         "averaging_attempts": sum(scored for _, scored in attempts),
         "averaging_success_rate": _mean([adopted / scored for adopted, scored in attempts]),
         "payments_per_peer": _range([len(payments) for payments in paid]),
@@ -44,14 +46,23 @@ def _last_accuracies(history: History, scores: Iterable[tuple[Record, Score | No
     return [last[name].accuracy for name in history.honest if name in last]
 
 
+class _Attempts(Fold):
+    kinds = (Averaged,)
+
+    def __init__(self, history: History) -> None:
+        self.scored: Counter[str] = Counter()
+        self.adopted: Counter[str] = Counter()
+
+    def add(self, record: Record) -> None:
+        assert isinstance(record.fact, Averaged)
+        self.scored[record.peer] += 1
+        self.adopted[record.peer] += record.fact.adopted
+
+
 def _attempts(history: History) -> list[tuple[int, int]]:
     """(adopted, scored) attempts of each honest peer with a scored attempt."""
-    adopted: Counter[str] = Counter()
-    scored: Counter[str] = Counter()
-    for record, fact in history.facts(Averaged):
-        scored[record.peer] += 1
-        adopted[record.peer] += fact.adopted
-    return [(adopted[name], scored[name]) for name in history.honest if scored[name]]
+    count = history.folded(_Attempts)
+    return [(count.adopted[name], count.scored[name]) for name in history.honest if count.scored[name]]
 
 
 def _paid(history: History) -> list[list[int]]:

@@ -22,7 +22,8 @@ from learnae.protocol.decisions import (
 from learnae.protocol.policies import Policy, Role
 from learnae.protocol.row_types import RowsForwarded, RowsPublished
 from learnae.protocol.types import Cid, PeerId, Score
-from learnae.records.history import SWARM, History, PeerCrashed, PeerRestarted, kept_score, once
+from learnae.records.fold import Fold
+from learnae.records.history import SWARM, History, PeerCrashed, PeerRestarted, Record, kept_score
 from learnae.records.outcome import EndedBy
 
 AVERAGING = (Role.TRAINER, Role.PROFITEER, Role.PROVIDER)
@@ -140,21 +141,28 @@ def every_peer_finished(history: History) -> Iterator[str]:
             yield f"{name} is not in the roster"
 
 
-@once
 def last_states(history: History) -> dict[str, str]:
     """The last known state of each peer that is no sensor: a work state, absent, or crashed."""
+    known = history.folded(_LastStates)
     peers = [name for name, entry in history.roster.items() if not entry.sensor]
-    work = dict.fromkeys(peers, "absent")
-    crashed: set[str] = set()
-    for record in history.of(WorkChanged, PeerCrashed, PeerRestarted):
+    return {name: "crashed" if name in known.crashed else known.work.get(name, "absent") for name in peers}
+
+
+class _LastStates(Fold):
+    kinds = (WorkChanged, PeerCrashed, PeerRestarted)
+
+    def __init__(self, history: History) -> None:
+        self.work: dict[str, str] = {}
+        self.crashed: set[str] = set()
+
+    def add(self, record: Record) -> None:
         match record.fact:
             case WorkChanged(state):
-                work[record.peer] = state.value
+                self.work[record.peer] = state.value
             case PeerCrashed():
-                crashed.add(record.peer)
+                self.crashed.add(record.peer)
             case _:
-                crashed.discard(record.peer)
-    return {name: "crashed" if name in crashed else work[name] for name in peers}
+                self.crashed.discard(record.peer)
 
 
 def learned_nothing(history: History) -> list[str]:

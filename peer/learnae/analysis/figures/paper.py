@@ -4,13 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from learnae.analysis.figures.axis import AVERAGING, FINISHED, TRAINING, Steps, TimeAxis, View, work_units
+from learnae.analysis.figures.axis import (
+    AVERAGING,
+    FINISHED,
+    TRAINING,
+    Steps,
+    TimeAxis,
+    Track,
+    View,
+    WorkDone,
+    work_units,
+)
 from learnae.analysis.figures.spec import BLUE, GREY, ORANGE, Figure, Reference, Series, Shade, ShadedBand
 from learnae.analysis.metric_words import metric_name
 from learnae.analysis.money import final_payments_by_debt
-from learnae.protocol.decisions import Averaged
-from learnae.protocol.types import ETHER, Cid
-from learnae.records.history import Evaluated, FaultBegan, FaultEnded, History, kept_score
+from learnae.protocol.types import ETHER
+from learnae.records.history import Evaluated, FaultBegan, FaultEnded, History
 
 
 def figures(history: History, x: View = "units") -> list[Figure]:
@@ -66,10 +75,9 @@ def first_phase_shares(history: History) -> tuple[float, float]:
     return _first_phase(work_units(history))
 
 
-def _first_phase(worked: Mapping[str, Sequence[tuple[float, str]]]) -> tuple[float, float]:
+def _first_phase(worked: Mapping[str, Track[str]]) -> tuple[float, float]:
     shares = []
-    for units in worked.values():
-        kinds = [kind for _, kind in units]
+    for kinds in (work.values for work in worked.values()):
         if TRAINING in kinds:
             until = len(kinds) - kinds[::-1].index(TRAINING)
             shares.append(kinds[:until].count(TRAINING) / until)
@@ -97,14 +105,8 @@ def _work_types(axis: TimeAxis) -> Figure:
 
 
 def _success_rate(history: History, axis: TimeAxis) -> Figure:
-    steps: dict[str, Steps] = {name: [] for name in axis.units}
-    adopted = dict.fromkeys(steps, 0)
-    for record, fact in history.facts(Averaged):
-        if record.peer in steps:
-            adopted[record.peer] += fact.adopted
-            rate = adopted[record.peer] / (len(steps[record.peer]) + 1)
-            steps[record.peer].append((axis.position(record.peer, record.t), rate))
-    x, mean = axis.over(list(steps.values()), fmean)
+    tracks = history.folded(WorkDone).success
+    x, mean = axis.over([axis.steps(tracks.get(name)) for name in axis.units], fmean)
     return Figure(
         "fig5-success-rate",
         "Fig. 5 \N{EN DASH} Cumulative success rate of averaging",
@@ -119,22 +121,17 @@ def _success_rate(history: History, axis: TimeAxis) -> Figure:
 
 def _accuracy(history: History, axis: TimeAxis) -> Figure:
     """A model counts from the time it was made, not from its later evaluation."""
-    made_at: dict[tuple[str, Cid], float] = {}
-    validation: dict[str, Steps] = {name: [] for name in axis.units}
-    test: dict[str, Steps] = {name: [] for name in axis.units}
-    for record, fact in history.worked:
-        if record.peer in test and (score := kept_score(fact)):
-            made_at[record.peer, fact.cid] = record.t
-            validation[record.peer].append((axis.position(record.peer, record.t), score.accuracy))
+    work = history.folded(WorkDone)
+    validation = [axis.steps(work.scores.get(name)) for name in axis.units]
+    test: dict[str, list[tuple[float, float]]] = {name: [] for name in axis.units}
     for record, evaluated in history.facts(Evaluated):
         if record.peer in test:
-            position = axis.position(record.peer, made_at.get((record.peer, evaluated.cid), record.t))
+            position = axis.position(record.peer, work.made_at.get((record.peer, evaluated.cid), record.t))
             test[record.peer].append((position, evaluated.test.accuracy))
-    followed = [sorted(steps) for steps in test.values() if len(steps) > 1] or [
-        steps for steps in test.values() if steps
-    ]
+    tested = [sorted(models) for models in test.values() if models]
+    followed = [_steps(models) for models in tested if len(models) > 1] or list(map(_steps, tested))
     x, mean, low, high = axis.over(followed, fmean, min, max)
-    own_x, own = axis.over(list(validation.values()), fmean)
+    own_x, own = axis.over(validation, fmean)
     metric = metric_name(history)
     return Figure(
         "fig6-accuracy",
@@ -164,11 +161,11 @@ def _money(
 ) -> Figure:
     """Cumulative over what was paid, by debt, each from the time it last became final."""
     final = sorted((at, payer, wei) for at, payer, _, wei in final_payments_by_debt(history))
-    steps: dict[str, Steps] = {peer: [(0.0, 0.0)] for peer in history.honest}
+    totals = {peer: [(0.0, 0.0)] for peer in history.honest}
     for at, payer, wei in final:
-        if payer in steps:
-            steps[payer].append((axis.position(payer, at), steps[payer][-1][1] + value(wei)))
-    x, mean, low, high = axis.over(list(steps.values()), fmean, min, max)
+        if payer in totals:
+            totals[payer].append((axis.position(payer, at), totals[payer][-1][1] + value(wei)))
+    x, mean, low, high = axis.over(list(map(_steps, totals.values())), fmean, min, max)
     return Figure(
         name,
         title,
@@ -179,3 +176,7 @@ def _money(
         references=(reference,),
         outcome=outcome.format(low=low[-1], mean=mean[-1], high=high[-1], to="\N{EN DASH}") if x else "",
     )
+
+
+def _steps(points: Sequence[tuple[float, float]]) -> Steps:
+    return [position for position, _ in points], [value for _, value in points]

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 from learnae.analysis.figures import Figure, Reference, Series, Shade, ShadedBand
+from learnae.analysis.figures.axis import WorkDone
 from learnae.analysis.figures.spec import GREY, INK, SHADE
 from learnae.analysis.peer_status import tested_models
-from learnae.records.history import History, kept_score
+from learnae.records.history import History
 from learnae.web.charts.plotly_layout import Chart, axes, plain, scatter, short
 
 BAND_OPACITY = "2E"  # the last two digits of a colour
@@ -34,15 +36,12 @@ def peers_chart(history: History, accuracy: Figure) -> Chart:
     the last model that was tested.  All peers are one trace with gaps: a hundred traces would take a browser more than
     a second.
     """
-    steps: dict[str, list[tuple[float, float]]] = {}
-    for record, fact in history.worked:
-        if score := kept_score(fact):
-            steps.setdefault(record.peer, []).append((record.t, score.accuracy))
+    tracks = history.folded(WorkDone).scores
     points: list[tuple[float | None, float | None, str]] = []
-    for name, models in sorted(steps.items()):
+    for name, models in sorted(tracks.items()):
         label = plain(name)
-        points += [(t, value, label) for t, value in models]
-        points += [(history.seconds, models[-1][1], label), (None, None, "")]
+        points += zip(models.seconds, models.values, repeat(label))
+        points += [(history.seconds, models.values[-1], label), (None, None, "")]
     all_peers = scatter(
         "lines",
         [t for t, _, _ in points],
@@ -52,7 +51,7 @@ def peers_chart(history: History, accuracy: Figure) -> Chart:
         line={"color": GREY, "width": 1, "shape": "hv"},
     )
     test, validation = accuracy.series
-    begin = max((models[0][0] for name, models in steps.items() if name in history.honest), default=0.0)
+    begin = max((models.seconds[0] for name, models in tracks.items() if name in history.honest), default=0.0)
     tested = tested_models(history)
     first = max((models.first for models in tested), default=0.0)
     last = history.seconds if all(models.current for models in tested) else max(models.last for models in tested)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -33,9 +34,11 @@ class PageState:
         self._board, self._clock = board, clock
         self._verdict, self._has_report, self._apis = verdict, has_report, apis
         self._due = clock()
+        self._history = History(())
         self._parts: dict[str, str] = {}
         self._computed_from: tuple[int, bool, bool] | None = None  # records, verdict and report at the time
         self._lock = asyncio.Lock()
+        self._computing = threading.Lock()  # the thread of a reader that has left still computes
 
     async def parts(self) -> dict[str, str]:
         """JSON by the part's name; a part that does not change stays equal."""
@@ -67,5 +70,7 @@ class PageState:
         return {entry.peer: entry.name for entry in began.roster} if began else {}
 
     def _compute(self, records: tuple[Record, ...], verdict: Verdict | None, has_report: bool) -> dict[str, str]:
-        parts = page_parts(History(records), verdict, has_report, self._apis())
+        with self._computing:
+            self._history = self._history.grown(records)
+            parts = page_parts(self._history, verdict, has_report, self._apis())
         return {name: json.dumps(part, separators=(",", ":")) for name, part in parts.items()}
