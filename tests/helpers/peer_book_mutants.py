@@ -33,7 +33,7 @@ def front_runs(simulator: Simulator) -> None:
 
 def believes_announcements(patch: Patch) -> None:
     def believe(self: Creators, model: ModelRef, now: float) -> None:
-        self._credited.setdefault(model.weights.digest, model.creator)
+        self.credited.setdefault(model.weights.digest, model.creator)
 
     patch.setattr(Creators, "announce", believe)
 

@@ -28,14 +28,14 @@ def first(creators: Creators, model: ModelRef, now: float = 0.0, away: str = "")
 
 
 def test_an_announcement_credits_nobody() -> None:
-    assert claimed("eve").of(D) is None
+    assert D not in claimed("eve").credited
 
 
 def test_a_verified_model_credits_its_creator_for_good() -> None:
     creators = claimed("eve", "bob")
     creators.credit(both("bob"))
     creators.credit(both("eve"))
-    assert creators.of(D) == BOB
+    assert creators.credited[D] == BOB
 
 
 def test_the_first_claimant_is_tried_first_even_if_it_has_a_newer_model() -> None:
@@ -97,7 +97,7 @@ def test_claims_of_a_peer_that_made_room_are_forgotten_and_its_credits_are_not()
     creators.forget(BOB)
     creators.forget(BOB)
     assert first(creators, both("eve")) == "eve"
-    assert creators.of("digest of bob-1") == BOB
+    assert creators.credited["digest of bob-1"] == BOB
 
 
 @pytest.mark.parametrize("number", [0, 1])

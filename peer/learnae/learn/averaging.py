@@ -14,7 +14,7 @@ def average(local: Tensor, remote: Tensor, mix: Mix = MEAN, network: Network | N
     """
     if len(mix) == 1 or network is None:
         share = mix[0] / ONE
-        return local * (1 - share) + remote * share
+        return (local * (1 - share)).add_(remote * share)
     sizes = torch.tensor([tensor.numel() for tensor in network.tensors(local).values()])
     shares = (torch.tensor(mix) / ONE).repeat_interleave(sizes)
     return local * (1 - shares) + remote * shares

@@ -1,6 +1,6 @@
 """Ids as text and as bytes: IPFS peer ids (base58) of Ed25519 keys, CIDs (base32), and signatures (base64url)."""
 
-from base64 import b32decode, b32encode, b64decode, urlsafe_b64encode
+from base64 import b32decode, b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 
 from learnae.protocol.types import Cid, PeerId
@@ -11,6 +11,9 @@ PREFIX = bytes.fromhex("002408011220")  # identity multihash of 36 bytes: a prot
 CID_PREFIX = bytes.fromhex("01551220")  # version 1, raw bytes, sha2-256 of 32 bytes
 LIST_PREFIX = bytes.fromhex("01701220")  # the same of a list of chunks (``chunk_list``)
 CID_BYTES = 36
+BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+PAIRS = [first + second for first in BASE32 for second in BASE32]  # by 10 bits
+SHIFTS = range(280, -1, -10)  # of 288 bits, with 2 more to fill the last pair
 
 
 def peer_id(key: bytes) -> PeerId:
@@ -36,7 +39,9 @@ def public_key(peer: PeerId) -> bytes:
 
 
 def cid_from_bytes(binary: bytes) -> Cid:
-    return Cid("b" + b32encode(binary).decode().lower().rstrip("="))
+    """``binary``: 36 bytes."""
+    number = int.from_bytes(binary, "big") << 2
+    return Cid("b" + "".join([PAIRS[number >> shift & 1023] for shift in SHIFTS]))
 
 
 def cids_to_bytes(cids: Iterable[Cid]) -> bytes:

@@ -22,24 +22,21 @@ UNPROVEN = 15.0  # s: longer than a fetch that succeeds
 
 class Creators:
     def __init__(self) -> None:
-        self._credited: dict[str, PeerId] = {}  # by digest of the tensors
+        self.credited: dict[str, PeerId] = {}  # who is credited with tensors, by their digest
         self._claims: dict[str, dict[PeerId, tuple[ModelRef, float]]] = {}  # by digest, in order of arrival
         self._digests: dict[PeerId, list[str]] = {}  # of a creator's claims, in order of arrival
         self._verified: dict[PeerId, bool] = {}  # whether the last model that was tried was as announced
 
-    def of(self, digest: str) -> PeerId | None:
-        """The peer that is credited with these tensors."""
-        return self._credited.get(digest)
-
     def claims(self, creator: PeerId, digest: str) -> bool:
         """Whether this peer is credited with these tensors, or has announced them."""
-        return self._credited.get(digest) == creator or creator in self._claims.get(digest, {})
+        return self.credited.get(digest) == creator or creator in self._claims.get(digest, ())
 
     def announce(self, model: ModelRef, now: float) -> None:
         """Enter a claim, unless somebody is already credited with the tensors."""
-        digest, digests = model.weights.digest, self._digests.setdefault(model.creator, [])
-        if digest not in self._credited and model.creator not in self._claims.get(digest, {}):
+        digest = model.weights.digest
+        if digest not in self.credited and model.creator not in self._claims.get(digest, ()):
             self._claims.setdefault(digest, {})[model.creator] = model, now
+            digests = self._digests.setdefault(model.creator, [])
             digests.append(digest)
             if len(digests) > REMEMBERED:
                 self._drop(model.creator, digests[0])
@@ -59,7 +56,7 @@ class Creators:
     def credit(self, model: ModelRef) -> None:
         """Credit the creator of a verified model with its tensors, unless somebody was credited before."""
         digest = model.weights.digest
-        self._credited.setdefault(digest, model.creator)
+        self.credited.setdefault(digest, model.creator)
         self._verified[model.creator] = True
         for creator in list(self._claims.get(digest, ())):
             self._drop(creator, digest)

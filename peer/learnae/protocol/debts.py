@@ -77,14 +77,15 @@ class Debts:
 
     def payable(self, payee_of: Callable[[PeerId], Address | None]) -> list[DebtChanged]:
         """Update the payees, because the claim that wins may have changed; return the debts that can be paid."""
-        payable = self.in_states((DebtState.PAYABLE,))
-        for debt in payable:
+        if not self._numbers[DebtState.PAYABLE]:  # the usual case, after every event
+            return []
+        for debt in self.in_states((DebtState.PAYABLE,)):
             payee = payee_of(debt.creator)
             if payee is None:
                 self.reopen(debt)
             elif payee != debt.payee:
                 self.make_payable(debt, payee)
-        return self.in_states((DebtState.PAYABLE,)) if payable else payable
+        return self.in_states((DebtState.PAYABLE,))
 
     def close(self) -> None:
         """The session is over: give up what is not signed."""
@@ -138,7 +139,7 @@ class Debts:
 
     def in_states(self, states: Collection[DebtState]) -> list[DebtChanged]:
         """By number."""
-        if not any(map(self._numbers.get, states)):  # the usual case, after every event
+        if not any(map(self._numbers.get, states)):  # the usual case
             return []
         return [self.by_number[number] for number in sorted(chain(*map(self._numbers.__getitem__, states)))]
 

@@ -53,6 +53,6 @@ class Delivery:
 
     def announced(self) -> None:
         """A new model ends the wait once per delivered model: after an outage, what is new arrives soon."""
-        if self.failing and self.renewed < self.delivered:
+        if self.renewed < self.delivered and self.failing:
             self.renewed += 1
             self.not_before = 0.0

@@ -106,9 +106,10 @@ class Fetches(Rule):
 
         ``only_news``: only models that were announced while the peer was DONE.
         """
-        self.ready = {creator: model for creator, model in self.ready.items() if self._is_untried(model, only_news)}
-        if len(self.ready) >= READY:
-            return
+        if self.ready:
+            self.ready = {creator: model for creator, model in self.ready.items() if self._is_untried(model, only_news)}
+            if len(self.ready) >= READY:
+                return
         now = self._requests.now
         slow_at = {creator: self._slow_at(creator) for creator in self._creators()}
         quick = [self._reliable(creator) for creator, at in slow_at.items() if at > now]
@@ -116,8 +117,9 @@ class Fetches(Rule):
         if len(self.ready) + sum(quick) >= READY:
             self._look_again([at for at in slow_at.values() if at > now])
             return
-        waiting = [model for model in self._peer_book.wanted(now, only_news) if model.creator not in slow_at]
-        waiting = [model for model in waiting if model.creator not in self.ready and model != self._taken]
+        busy, tried = {*slow_at, *self.ready}, self._taken and self._taken.creator
+        waiting = [model for model in self._peer_book.wanted(now, only_news) if model.creator not in busy]
+        waiting = [model for model in waiting if model.creator != tried or model != self._taken]
         moments = [self._peer_book.peers[model.creator].delivery.not_before for model in waiting]
         due = [model for model, at in zip(waiting, moments, strict=True) if at <= now]
         while len(self.ready) + sum(quick) < READY and len(slow_at) < OPEN:

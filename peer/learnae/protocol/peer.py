@@ -65,7 +65,7 @@ class Peer:
         self._peer_book = PeerBook(config)
         self._hooks = Hooks(config, self._requests)
         self._payments = Payments(config, self._requests, self._hooks)
-        self._peer_book.accepts = self._payments.pool.accepts
+        self._peer_book.accepts = self._payments.pool.accepts if self._payments.pool.checks_stakes else None
         self._training = Training(config, rng, self._requests, self._peer_book, self._payments, self._hooks)
         self._announcing = Announcing(config, self._requests, self._training, self._payments)
         self._start = Start(config, self._requests, self._training, self._payments)

@@ -46,10 +46,10 @@ class KnownPeer:
 
 class PeerBook:
     def __init__(self, config: PeerConfig) -> None:
-        self._config = config
+        self._config, self._sealed = config, config.defence.sealed
         self.peers: dict[PeerId, KnownPeer] = {}
         self.denied: set[PeerId] = set()  # peers whose models are not averaged (``reciprocity.py``)
-        self.accepts: Callable[[PeerId], bool] = lambda creator: True  # whether an identity has its stake
+        self.accepts: Callable[[PeerId], bool] | None = None  # whether an identity has its stake, if it needs one
         self._announced: dict[str, dict[PeerId, None]] = {}  # whose newest model has these tensors, by digest
         self._creators = Creators()
         self._first_to_go: tuple[PeerId, str] | None = None  # and its rank; None: to be computed
@@ -107,7 +107,7 @@ class PeerBook:
     def screen_model(self, announcement: ModelAnnouncement) -> Reason | None:
         """Why an announced model is not worth an event; None if it is."""
         model, sealing = announcement.model, announcement.sealing
-        if (sealing is not None) is not self._config.defence.sealed:
+        if (sealing is not None) is not self._sealed:
             return Reason.SEAL
         peer = self.peers.get(model.creator)
         if peer is None or peer.newest is None:
@@ -135,22 +135,22 @@ class PeerBook:
             peer.keys[model.weights.cid] = key
             if len(peer.keys) > REMEMBERED:
                 del peer.keys[next(iter(peer.keys))]
-        creator = self._creators.of(model.weights.digest)
+        creator = self._creators.credited.get(model.weights.digest)
         peer.wanted = creator is None
         return None if creator in (None, model.creator) else Reason.COPY
 
     def can_read(self, model: ModelRef) -> bool:
         """Whether a model of a peer in the book is open, or sealed for this peer."""
-        return not self._config.defence.sealed or model.weights.cid in self.peers[model.creator].keys
+        return not self._sealed or model.weights.cid in self.peers[model.creator].keys
 
     def is_settled(self, model: ModelRef) -> bool:
         """Whether somebody is credited with these tensors, so that they have been tried."""
-        return self._creators.of(model.weights.digest) is not None
+        return model.weights.digest in self._creators.credited
 
     def credit(self, model: ModelRef) -> list[ModelRef]:
         """Credit the creator of a verified model; return the copies that other peers have announced."""
         self._creators.credit(model)
-        owner = self._creators.of(model.weights.digest)
+        owner = self._creators.credited[model.weights.digest]
         copiers = [peer for peer in self._announcers(model) if peer.newest and peer.newest.creator != owner]
         creator = self.peers.get(model.creator)
         if copiers and creator and creator.newest != model:  # it was tried in the place of the copies
@@ -176,7 +176,7 @@ class PeerBook:
         firsts = [self._creators.first(model, now, self._available) for model in models]
         if firsts != models:  # then one may occur twice; otherwise skip the slow hashing
             firsts = list(dict.fromkeys(firsts))
-        return [model for model in firsts if self.can_read(model)]
+        return [model for model in firsts if self.can_read(model)] if self._sealed else firsts
 
     def fetched(self, model: ModelRef, now: float) -> bool:
         """Enter a fetched model; return whether it may be tried: its creator is still known and within its limit."""
@@ -189,7 +189,7 @@ class PeerBook:
 
     def refuses(self, creator: PeerId) -> bool:
         """Whether its models are not averaged at present."""
-        return creator in self.denied or not self.accepts(creator)
+        return creator in self.denied or (self.accepts is not None and not self.accepts(creator))
 
     def may_try(self, creator: PeerId) -> bool:
         """Whether this peer averages with models of the creator."""

@@ -31,7 +31,6 @@ ANSWER_OF: dict[type, type] = {
     ReadPayments: PaymentsRead,
     ReadPool: PoolRead,
 }
-TRAINER, SIGNING = get_args(do.TrainerAction), get_args(do.Signing)
 EARLY = 1e-9  # s: rounding may let a timer fire this much before its time
 
 R = TypeVar("R", bound=do.Request)
@@ -44,6 +43,8 @@ class Requests:
         self._last_id = 0
         self._open: dict[int, do.Request] = {}  # by id, oldest first
         self._open_of: dict[type, dict[int, Any]] = {kind: {} for kind in ANSWER_OF}  # the same, by kind
+        self._jobs = [self._open_of[kind] for kind in get_args(do.TrainerAction)]
+        self._signatures = [self._open_of[kind] for kind in get_args(do.Signing)]
         self._due: dict[Timer, float] = {}
         self._actions: list[do.Action] = []
 
@@ -78,12 +79,17 @@ class Requests:
     def none_open(self) -> bool:
         return not self._open
 
-    def waits_for(self, *kinds: type[do.Request]) -> bool:
-        return any(map(self._open_of.get, kinds))
+    def waits_for(self, kind: type[do.Request]) -> bool:
+        return bool(self._open_of[kind])
 
     @property
     def trainer_is_free(self) -> bool:
-        return not self.waits_for(*TRAINER)
+        return not any(self._jobs)
+
+    @property
+    def signing(self) -> bool:
+        """Whether a transaction is being signed."""
+        return any(self._signatures)
 
     def abandon(self, request: do.Request) -> None:
         """Stop waiting: the answer will be ignored."""

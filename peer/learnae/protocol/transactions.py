@@ -13,7 +13,7 @@ from functools import partial
 from learnae.protocol import actions as do
 from learnae.protocol.blockchain import Head, PoolCall, Receipt, Signed, SignPoolCall
 from learnae.protocol.decisions import DebtChanged
-from learnae.protocol.requests import SIGNING, Requests
+from learnae.protocol.requests import Requests
 from learnae.protocol.settings import ChainSettings
 from learnae.protocol.types import Poid, Wei
 
@@ -79,7 +79,7 @@ class Transactions:
 
     @property
     def signing(self) -> bool:
-        return self._requests.waits_for(*SIGNING)
+        return self._requests.signing
 
     # requests
 

@@ -65,7 +65,8 @@ class Simulator:
 
     def at(self, time: float, what: Callable[[], None]) -> None:
         self._scheduled += 1
-        heapq.heappush(self._heap, (max(time, self.clock.now), self._scheduled, what))
+        now = self.clock.now
+        heapq.heappush(self._heap, (time if time > now else now, self._scheduled, what))
 
     def after(self, delay: float, what: Callable[[], None]) -> None:
         self.at(self.clock.now + delay, what)
