@@ -79,7 +79,7 @@ class Processors:
         # A shim's time includes that of its ended children: of runc, which belongs to the engine, but at the end also
         # of the container, which has been counted.  So it counts while its container runs.
         if look % 4 == 0:
-            self._shims |= {shim: _process(shim) for shim in _named(SHIM) if _has_children(shim)}
+            self._shims |= {shim: _process(shim) for shim in _named(SHIM) if children(shim)}
 
     def _find(self) -> None:
         listing = '{{.ID}} {{.Label "com.docker.compose.service"}}'
@@ -128,9 +128,13 @@ def memory(project: str, names: tuple[str, ...]) -> dict[str, list[float]]:
 
 
 def family(pid: str) -> list[str]:
-    """A process and its children."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
-    return [pid, *(each for child in children for each in family(child))]
+    """A process, its children and theirs."""
+    return [pid, *(each for child in children(Path("/proc") / pid) for each in family(child))]
+
+
+def children(process: Path) -> list[str]:
+    """Those that any of its threads has started and that have not ended."""
+    return [child for thread in process.glob("task/*") for child in _read(thread / "children").split()]
 
 
 def pss(pid: str) -> int:
@@ -140,10 +144,6 @@ def pss(pid: str) -> int:
 
 def _named(*names: str) -> list[Path]:
     return [process for process in Path("/proc").glob("[0-9]*") if _read(process / "comm").strip() in names]
-
-
-def _has_children(process: Path) -> bool:
-    return any(_read(task / "children") for task in process.glob("task/*"))
 
 
 def _read(file: Path) -> str:

@@ -6,10 +6,21 @@ from typing import Any
 import pytest
 from tests.helpers.histories import ANN_PAYS, GOOD, PAY_GAS, WALLET, amended, caught, fact_is, followed_by, on_chain
 
+from learnae.analysis.checks.chain import NOTICED_WITHIN
 from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, RolledBack, WorkChanged, WorkState
 from learnae.protocol.types import TxHash, Wei
 from learnae.records.chain_export import Balances, Block, ChainRecord
-from learnae.records.history import SWARM, Fact, FaultBegan, History, PeerCrashed, PeerRestarted, Record
+from learnae.records.history import (
+    SWARM,
+    Effect,
+    Fact,
+    FaultBegan,
+    FaultEnded,
+    History,
+    PeerCrashed,
+    PeerRestarted,
+    Record,
+)
 from learnae.session.faults import FaultKind
 
 ANN_BEGAN = fact_is("ann", WorkChanged, work=WorkState.IDLE)
@@ -119,6 +130,25 @@ def test_a_peer_that_stayed_down_when_the_chain_rolled_back_cannot_pay_again(lat
 )
 def test_a_peer_that_is_up_or_whose_chain_lost_nothing_since_pays_what_is_final(later: tuple[Any, ...]) -> None:
     assert LOST in caught(lost(*later))["debts_paid_once"]
+
+
+@pytest.mark.parametrize(
+    ("after", "others", "excused"),
+    [
+        (NOTICED_WITHIN - 1, (), False),  # bob only reports that it could not read the chain
+        (NOTICED_WITHIN + 1, (), True),
+        (NOTICED_WITHIN + 1, (FaultBegan(1, FaultKind.CHAIN_STOP, (), ()),), False),
+        (NOTICED_WITHIN + 1, (FaultBegan(1, FaultKind.CHAIN_STOP, (), ()), FaultEnded(1, Effect.APPLIED)), True),
+    ],
+)
+def test_a_rollback_long_after_the_last_pause_of_the_chain_is_a_real_one(
+    after: float, others: tuple[Fact, ...], excused: bool
+) -> None:
+    faults = FaultBegan(0, FaultKind.CHAIN_PAUSE, (), ()), *others[:1], FaultEnded(0, Effect.APPLIED), *others[1:]
+    told = [*((SWARM, fact) for fact in faults), KILLED]
+    later = [Record(GOOD.seconds, *each) for each in told] + [Record(GOOD.seconds + after, *UNDONE)]
+    found = caught(unpaid(replace(GOOD, records=(*GOOD.records, *later))))
+    assert ("debts_paid_once" not in found) is excused
 
 
 def test_a_peer_that_stayed_down_pays_nothing_by_another_transaction() -> None:

@@ -109,6 +109,18 @@ def test_the_code_that_a_run_kept_is_executed_only_with_consent(
         pinned(recorded, tmp_path / "run", run_plugins=True)
 
 
+def test_a_plugin_is_tried_once_in_a_process_however_often_it_is_required(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    code = f"def reward(view):\n    with open({str(calls)!r}, 'a') as file:\n        file.write('x')\n    return 7"
+    found = pinned(written(tmp_path, code), tmp_path, own=True)
+    require_plugins(found)
+    require_plugins(found)
+    assert calls.read_text() == "x"
+    other = pinned(written(tmp_path, code + "\n# another content"), tmp_path, own=True)
+    require_plugins(other)
+    assert calls.read_text() == "xx"
+
+
 @pytest.mark.parametrize("run_plugins", [False, True])
 def test_code_that_another_user_s_session_names_is_never_found(tmp_path: Path, run_plugins: bool) -> None:
     foreign = written(tmp_path, "def reward(view): return 7")

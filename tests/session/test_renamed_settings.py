@@ -1,11 +1,15 @@
 """Session files may use the old names of settings."""
 
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from learnae.errors import InputError
-from learnae.session.session_file import RENAMED, parse
+from learnae.session.assignments import assigned
+from learnae.session.renamed_settings import RENAMED
+from learnae.session.session_file import load, parse
 
 
 def written(name: str, **values: Any) -> dict[str, Any]:
@@ -21,6 +25,32 @@ def test_an_old_name_of_a_setting_is_read_as_the_new_one(old: str, new: str) -> 
     assert parse(written(old, **{before: other})) == parse(written(new, **{present: other})) != parse({})
     with pytest.raises(InputError, match=f"^my.toml: {old} is the old name of {new}: leave one of them out$"):
         parse(written(old, **{before: other, present: other}), "my.toml")
+
+
+def placed(name: str) -> str:
+    """As the command line writes it."""
+    return name.replace("groups.", "groups.0.")
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_the_command_line_replaces_a_setting_of_the_file_whichever_name_either_uses(old: str, new: str) -> None:
+    keys = old.partition(".")[2], new.partition(".")[2]
+    expected = assigned(written(new, **{keys[1]: 3}), {placed(new): 4})
+    for key in keys:
+        for name in (old, new):
+            assert assigned(written(old, **{key: 3}), {placed(name): 4}) == expected
+    with pytest.raises(InputError, match=f"^--set {placed(new)} is given under two names: leave one of them out$"):
+        assigned({}, {placed(old): 3, placed(new): 4})
+    with pytest.raises(InputError, match="^--set .* is given under two names: leave one of them out$"):
+        assigned({}, {placed(new): 3, placed(old): 4})
+
+
+def test_a_cost_on_the_command_line_replaces_the_one_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text('peers = 4\n[[groups]]\nunit_cost = "0.00001"\n')
+    assert load(file, {"groups.0.cost": "0.00002"}).groups[0].unit_cost == Decimal("0.00002")
+    with pytest.raises(InputError, match="^command line: groups.0.unit_cost"):
+        load(file, {"groups.0.cost": "much"})
 
 
 @pytest.mark.parametrize("groups", [3, [3], [{"cost": "much"}], {"cost": 1}])

@@ -58,9 +58,7 @@ class PeerBook:
         return peer in self.peers or not self._full or self._rank(peer) < self._last()[1]
 
     def add(self, peer: PeerId) -> PeerId | None:
-        """Enter a peer, unless it is known; return the one that was removed to make room for it."""
-        if peer in self.peers:
-            return None
+        """Enter a peer that is not known; return the one that was removed to make room for it."""
         removed = self._last()[0] if self._full else None
         if removed:
             self._replace_newest(removed, self.peers.pop(removed), None)

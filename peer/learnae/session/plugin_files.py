@@ -8,6 +8,7 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from difflib import get_close_matches
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,7 +74,7 @@ def sources(session: Session) -> tuple[Source, ...]:
 
 
 def require_plugins(session: Session) -> None:
-    """Execute the code of a session's plug-ins.  Raises InputError if one cannot be used.
+    """Execute the code of a session's plug-ins and try each, once in a process.  Raises InputError if one is unusable.
 
     Built-in ones can, and importing them may take seconds.  That of a data set runs only where the rows are read, and
     losses and metrics are tried there (``learn.plugin_trials``).
@@ -81,7 +82,7 @@ def require_plugins(session: Session) -> None:
     for kind, reference in references(session):
         if is_own(kind, reference) and kind is not Kind.DATASETS:
             plugins.plugin(kind, reference)
-            try_plugin(kind, reference)
+            _tried(kind, reference)
 
 
 def not_pinned(session: Session) -> list[str]:
@@ -102,6 +103,12 @@ def installed(kind: Kind) -> Iterator[EntryPoint]:
 
 
 # private
+
+
+@cache
+def _tried(kind: Kind, reference: str) -> None:
+    """Commands ask before they create a run directory, and each simulation asks again; a reference names a content."""
+    try_plugin(kind, reference)
 
 
 def _mapped(value: T, change: Callable[[Kind, str, str], str], place: str = "") -> T:

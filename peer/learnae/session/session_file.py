@@ -21,6 +21,7 @@ from learnae.session.contradictions import contradictions, data_contradictions
 from learnae.session.fault_plan import plan
 from learnae.session.plugin_files import pinned
 from learnae.session.reference import block_of, rows, wanted_value
+from learnae.session.renamed_settings import present_names, with_present_names
 from learnae.session.roster import names, require_possible, sensor_names
 from learnae.session.settings import Session
 from learnae.session.sizes import CountRows, fitted, is_complete
@@ -28,14 +29,6 @@ from learnae.session.task import with_task
 
 MAX_SIZE = 1 << 20  # bytes of a session file
 MAX_WRITTEN = 100  # characters of a wrong value that are quoted
-RENAMED = {  # old names of settings, which files may still use
-    "work.budget": "work.max_attempts_per_creator",
-    "data.public_rows": "data.judging_rows",
-    "data.spread": "data.size_sigma",
-    "cost.spread": "cost.speed_sigma",
-    "cost.ebb": "cost.late_delay_factor",
-    "groups.cost": "groups.unit_cost",
-}
 
 
 def load(
@@ -63,7 +56,7 @@ def load(
         table = from_toml(text)
     except ValueError as error:
         raise InputError(f"{path} is not TOML: {error}{_quoted(text, str(error))}") from None
-    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    given = present_names({key: value for key, value in (overrides or {}).items() if value is not None})
     shipped = path in (*session_files().values(), *scenario_files().values())
     name = f"session {path.stem}" if shipped else str(path)
     return parse(assigned(table, given), name, given, count_rows, path.parent, run_plugins, own)
@@ -82,7 +75,7 @@ def parse(
 
     ``folder``: of the session file, beside which its plug-ins are.  ``run_plugins``, ``own``: as in ``load``.
     """
-    given = _with_new_names(table, name)
+    given = with_present_names(table, name)
     given = with_task(given, _validated(given, name, overrides))
     name = f"{name} and the command line" if overrides else name
     session = _validated(given, name, ())
@@ -162,27 +155,6 @@ def _refuse_contradictions(found: Iterable[tuple[bool, str]], name: str) -> None
     for wrong, sentence in found:
         if wrong:
             raise InputError(f"{name}: {sentence}")
-
-
-def _with_new_names(table: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The same settings under their present names.  Raises InputError if one is given under both."""
-    renamed = dict(table)
-    for old, new in RENAMED.items():
-        section, _, key = old.partition(".")
-        block, present = renamed.get(section), new.partition(".")[2]
-        blocks = block if isinstance(block, list) else [block]
-        if any(isinstance(each, dict) and key in each and present in each for each in blocks):
-            raise InputError(f"{name}: {old} is the old name of {new}: leave one of them out")
-        if isinstance(block, list):
-            renamed[section] = [_with_new_key(each, key, present) for each in block]
-        elif block is not None:
-            renamed[section] = _with_new_key(block, key, present)
-    return renamed
-
-
-def _with_new_key(block: Any, old: str, new: str) -> Any:
-    """``block``: of settings; anything else is refused later."""
-    return {new if key == old else key: value for key, value in block.items()} if isinstance(block, dict) else block
 
 
 def _sentence(error: Mapping[str, Any]) -> str:

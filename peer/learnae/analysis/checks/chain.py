@@ -11,7 +11,7 @@ other accounts.  Nonces, balances and the links between blocks show that no tran
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
-from math import floor
+from math import floor, inf
 
 from learnae.analysis.checks.result import chains_of_debts, check, debt_name, session_began, session_of
 from learnae.analysis.fee_pool import pool_calls
@@ -21,8 +21,10 @@ from learnae.protocol.decisions import ChainEntered, DebtChanged, DebtState, Rol
 from learnae.protocol.settings import GWEI, Settle
 from learnae.protocol.types import ETHER, Address, Cid, TxHash
 from learnae.records.chain_export import Balances, Block, ChainTransaction, Genesis
-from learnae.records.history import FaultBegan, History, PeerCrashed, PeerRestarted
+from learnae.records.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted
 from learnae.session.faults import FaultKind
+
+NOTICED_WITHIN = 60.0  # s after a chain's return: several times a poll and the longest wait for an answer
 
 
 def _genesis(history: History) -> Genesis:
@@ -154,24 +156,34 @@ def _missed_a_rollback(history: History) -> set[str]:
     """Peers that were down when the chain rolled back, and stayed down.
 
     A peer that restarts checks the chain again and records a rollback, which alone does not prove one.  So does each
-    peer that could not read a paused or stopped chain, which returns with all of its blocks.  Without such a fault, a
-    chain that did not answer cannot be distinguished from one that lost blocks.
+    peer that could not read a paused or stopped chain, which returns with all of its blocks, soon after its return.
+    Without such a fault, a chain that did not answer cannot be distinguished from one that lost blocks.
     """
-    down, missed, resumed = set[str](), set[str](), set[str]()
-    for record in history.of(PeerCrashed, PeerRestarted, RolledBack, FaultBegan):
+    down, missed, restarted = set[str](), set[str](), set[str]()
+    paused = set[int]()  # windows of faults
+    unread: dict[str, float] = {}  # until when a peer may record that it could not read the chain
+    for record in history.of(PeerCrashed, PeerRestarted, RolledBack, FaultBegan, FaultEnded):
         match record.fact:
             case PeerCrashed():
                 down.add(record.peer)
             case PeerRestarted():
                 down.discard(record.peer)
-                resumed.add(record.peer)
-            case FaultBegan(fault=FaultKind.CHAIN_PAUSE | FaultKind.CHAIN_STOP):
-                resumed |= history.roster.keys()
+                restarted.add(record.peer)
+            case FaultBegan(window=window, fault=FaultKind.CHAIN_PAUSE | FaultKind.CHAIN_STOP):
+                paused.add(window)
+                unread = dict.fromkeys(history.roster, inf)
+            case FaultEnded(window=window) if paused == {window}:
+                unread = dict.fromkeys(unread, record.t + NOTICED_WITHIN)
+                paused.clear()
+            case FaultEnded(window=window):
+                paused.discard(window)
             case FaultBegan(fault=FaultKind.CHAIN_KILL):
-                resumed.clear()  # the next rollback that is recorded is a real one
+                restarted.clear()  # the next rollback that is recorded is a real one
+                unread.clear()
                 missed |= down
-            case RolledBack() if record.peer in resumed:
-                resumed.discard(record.peer)
+            case RolledBack() if record.peer in restarted or record.t <= unread.get(record.peer, -inf):
+                restarted.discard(record.peer)
+                unread.pop(record.peer, None)
             case RolledBack():
                 missed |= down
     return missed & down
