@@ -131,6 +131,13 @@ class TestTemplate:
         code = bytearray(dpoid.runtime_code(poid, time))
         code[data.draw(st.integers(0, len(code) - 1))] ^= data.draw(st.integers(1, 255))
         assert bytes(code) != dpoid.runtime_code(poid, time)
+        assert dpoid.read_runtime_code(bytes(code)) != (poid, time)
+
+    @given(poid=poids, time=times, length=st.integers(0, 150))
+    def test_the_values_are_read_from_genuine_code_alone(self, poid: Poid, time: int, length: int) -> None:
+        code = dpoid.runtime_code(poid, time)
+        assert dpoid.read_runtime_code(code) == (poid, time)
+        assert dpoid.read_runtime_code(code[:length]) is dpoid.read_runtime_code(code + b"\0") is None
 
     def test_each_immutable_stands_in_it_once_and_over_zeros(self) -> None:
         made = dpoid.artefact()

@@ -14,6 +14,8 @@ from learnae.runtime.live import LivePeer
 from learnae.session.roster import Member
 from learnae.web.api import views
 
+BALANCE_BLOCKS = 10
+
 
 class ReportedPayments:
     """Debts recorded by payers in this process, by transaction; ``observe`` is an observer."""
@@ -35,6 +37,7 @@ class ReceivedPayments:
         self._live: LivePeer | None = None
         self._index: PaymentIndex | None = None
         self._head: Head | None = None
+        self._balance_of: tuple[int, int] | None = None  # what was known of the chain when the balance was read
         self.published: set[Cid] = set()
         self.balance: Wei | None = None
 
@@ -42,14 +45,20 @@ class ReceivedPayments:
         self._live, self._index = live, index
 
     async def update(self, head: Head) -> None:
-        """Update the balance once per block, and the index, which may be some blocks behind."""
+        """Update the index, which may be some blocks behind, and the balance if the index shows that it has changed.
+
+        The index does not show what a contract transfers, so the balance is also updated every ``BALANCE_BLOCKS``.
+        """
         assert self._live
+        self._head = head
         with suppress(PortError):
-            if self._head != head:
-                self.balance = await self._live.ports.chain.balance(self._member.wallet)
-                self._head = head
             if self._index:
                 await self._index.update(head)
+        with suppress(PortError):
+            seen = self._index.transactions(self._member.wallet) if self._index else 0, head.height // BALANCE_BLOCKS
+            if self._balance_of != seen:
+                self.balance = await self._live.ports.chain.balance(self._member.wallet)
+                self._balance_of = seen
 
     @property
     def gas(self) -> Wei:

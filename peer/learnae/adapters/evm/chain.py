@@ -124,15 +124,12 @@ class EvmChain:
         code = await self.node.code(claim.contract)
         if not code:
             raise PortError(Reason.NOT_FOUND, f"no contract at {claim.contract}")
-        try:
-            poid = dpoid.parse_poid(await self.node.call(claim.contract, dpoid.GET_POID))
-            timestamp = dpoid.parse_timestamp(await self.node.call(claim.contract, dpoid.GET_TIMESTAMP))
-        except ValueError:
-            raise PortError(Reason.INVALID_RESPONSE, f"{claim.contract} returned no PoID or no timestamp") from None
+        genuine = dpoid.read_runtime_code(code)
+        poid, timestamp = genuine or await self._ask_contract(claim.contract)
         deployed = await self.node.receipt(claim.deploy_tx)
         block, index = (deployed.block, deployed.index) if deployed else (0, 0)
         receipt_matches = deployed is not None and deployed.contract == claim.contract.lower()
-        code_matches = code == dpoid.runtime_code(poid, timestamp)
+        code_matches = genuine is not None
         if code_matches and receipt_matches:
             # A different constructor can produce the same code with an earlier timestamp in it.
             code_matches = (await self.node.block(block)).timestamp == timestamp
@@ -200,6 +197,14 @@ class EvmChain:
         return self.policy.suggestion(genesis, newest, tip, headroom)
 
     # private
+
+    async def _ask_contract(self, contract: Address) -> tuple[Poid, int]:
+        """What a contract that is not genuine returns.  Raises PortError."""
+        try:
+            poid = dpoid.parse_poid(await self.node.call(contract, dpoid.GET_POID))
+            return poid, dpoid.parse_timestamp(await self.node.call(contract, dpoid.GET_TIMESTAMP))
+        except ValueError:
+            raise PortError(Reason.INVALID_RESPONSE, f"{contract} returned no PoID or no timestamp") from None
 
     async def _sign(self, nonce: int, attempt: int, to: Address | None, wei: Wei, data: bytes, gas: int) -> Signed:
         newest, genesis = await self.node.newest_block(), (await self.node.block(0)).hash

@@ -11,6 +11,7 @@ from learnae.messages.ids import peer_id, public_key
 from learnae.protocol.types import Address, Poid
 
 DEPLOY_GAS = 120_000  # limit; 99,891 is the maximum used, and the contract guarantees 105,000
+IMMUTABLES = ("ipfsId", "wallet", "timestamp")
 GET_POID, GET_TIMESTAMP = keccak(b"getPoid()")[:4], keccak(b"getTimestamp()")[:4]
 
 
@@ -36,11 +37,23 @@ def deployment_data(poid: Poid) -> bytes:
 def runtime_code(poid: Poid, timestamp: int) -> bytes:
     """The only code that a genuine contract with these values can have."""
     code = bytearray(artefact().runtime)
-    words = {"ipfsId": public_key(poid.peer), "wallet": _word(int(poid.wallet, 16)), "timestamp": _word(timestamp)}
-    for name, offsets in artefact().immutables.items():
-        for offset in offsets:
-            code[offset : offset + 32] = words[name]
+    words = public_key(poid.peer), _word(int(poid.wallet, 16)), _word(timestamp)
+    for name, word in zip(IMMUTABLES, words, strict=True):
+        for offset in artefact().immutables[name]:
+            code[offset : offset + 32] = word
     return bytes(code)
+
+
+def read_runtime_code(code: bytes) -> tuple[Poid, int] | None:
+    """What a contract with this code returns as its PoID and its timestamp; None: the contract is not genuine."""
+    key, wallet, timestamp = (
+        code[offset : offset + 32] for offset in (artefact().immutables[name][0] for name in IMMUTABLES)
+    )
+    try:
+        values = parse_poid(key + wallet), parse_timestamp(timestamp)
+        return values if runtime_code(*values) == code else None
+    except ValueError:
+        return None
 
 
 def parse_poid(returned: bytes) -> Poid:

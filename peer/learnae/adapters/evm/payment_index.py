@@ -4,6 +4,7 @@ A payer does not announce a payment: the payee detects it as a transfer whose ca
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from learnae.adapters.evm.export import read_block
@@ -28,6 +29,11 @@ class PaymentIndex:
         self._next = 0
         self._payments: list[tuple[int, tuple[Cid, ...], ChainTransaction]] = []
         self._gas: dict[Address, Wei] = {}
+        self._transactions = Counter[Address]()  # from and to each wallet
+
+    def transactions(self, wallet: Address) -> int:
+        """How many transactions from or to the wallet were read."""
+        return self._transactions[wallet]
 
     def received(self, wallet: Address) -> Iterator[tuple[int, tuple[Cid, ...], ChainTransaction]]:
         """Block, models and transaction of each payment to the wallet."""
@@ -71,6 +77,7 @@ class PaymentIndex:
         self._last = None
         self._payments.clear()
         self._gas.clear()
+        self._transactions.clear()
 
     async def _is_on_chain(self, last: tuple[int, str]) -> bool:
         try:
@@ -93,6 +100,7 @@ class PaymentIndex:
 
     def _add(self, block: int, transaction: ChainTransaction) -> None:
         sender, data = transaction.sender, transaction.data
+        self._transactions.update(party for party in {sender, transaction.to} if party)
         if sender in self._wallets:
             self._gas[sender] = Wei(self.gas_spent(sender) + transaction.gas_used * transaction.gas_price)
         if transaction.to in self._wallets and transaction.succeeded:
