@@ -106,8 +106,11 @@ async def _served(service: "PeerService", api: Api | None, run: Callable[[], Cor
 
 @asynccontextmanager
 async def _answering(service: "PeerService", api: Api) -> AsyncIterator[None]:
+    from learnae.web.api.fastapi_import import import_fastapi
+
     with collector_paused():
-        from learnae.web.api.guard import Guard, read_token  # imports fastapi, which takes a second
+        import_fastapi()
+        from learnae.web.api.guard import Guard, read_token
         from learnae.web.api.peer_api import peer_api
         from learnae.web.api.scrape_cost import ScrapeCost
         from learnae.web.api.server import address, listen, serving, url

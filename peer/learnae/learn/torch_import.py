@@ -36,6 +36,7 @@ DEFERRED: dict[str, tuple[str, ...]] = {
     "torch.nn.quantizable": (),
     "torch.nn.quantized": (),
     "torch.optim": (),
+    "torch.package": ("PackageExporter", "PackageImporter"),
     "torch.profiler": (),
     "torch.quantization": (),
     "torch.quasirandom": (),
@@ -43,6 +44,10 @@ DEFERRED: dict[str, tuple[str, ...]] = {
     "torch.special": (),
     "torch.testing": (),
     "torch.utils.data": (),
+    "torchgen": (),
+    "torchgen.model": (),
+    "unittest": (),
+    "unittest.mock": (),
 }
 _one_thread = Lock()
 
