@@ -7,8 +7,7 @@ from typing import Any
 
 from tests.helpers.swarms import Run, run
 
-from learnae.learn.datasets.dataset import Dataset
-from learnae.learn.datasets.partition import PeerRows
+from learnae.learn.datasets.dataset import Dataset, PeerRows
 from learnae.runtime.torch_learning import TorchLearning
 from learnae.session.session_file import parse
 from learnae.session.settings import Session

@@ -10,8 +10,8 @@ import torch
 from learnae.learn.batched_optimizers import OptimizerSettings, optimizer_settings
 from learnae.learn.batching import Job, JobResult, Pool, ScoreJob, TrainJob, run_jobs
 from learnae.learn.compute import Compute
-from learnae.learn.datasets.dataset import FEATURES, Dataset
-from learnae.learn.datasets.partition import PeerRows, load_partitioned
+from learnae.learn.datasets.dataset import FEATURES, Dataset, PeerRows
+from learnae.learn.datasets.partition import load_partitioned
 from learnae.learn.model import create_network
 from learnae.learn.network import Network
 from learnae.learn.trainer import PoolTrainer

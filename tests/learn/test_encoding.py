@@ -9,9 +9,9 @@ import torch
 
 from learnae.errors import InputError
 from learnae.learn.datasets import shard_file
-from learnae.learn.datasets.dataset import Dataset
+from learnae.learn.datasets.dataset import Dataset, PeerRows
 from learnae.learn.datasets.encoding import encode
-from learnae.learn.datasets.partition import PeerRows, load_partitioned
+from learnae.learn.datasets.partition import load_partitioned
 from learnae.learn.datasets.sources import load_dataset
 from learnae.runtime.shard_learning import ShardLearning
 from learnae.session.session_file import parse

@@ -132,7 +132,8 @@ def _whole_data_set(session: Session) -> "Learning":
 
 def _print(now: float, peer: str, item: Fact) -> None:
     try:
-        print(Record(now, peer, item).line(), flush=True)
+        sys.stdout.write(f"{Record(now, peer, item).line()}\n")  # in a pod, ``print`` would write twice
+        sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's last flush fails, too
         raise InputError(

@@ -25,8 +25,7 @@ from learnae.learn.aggregation import AGGREGATED, JUDGES, Aggregation, by_gain, 
 from learnae.learn.averaging import average
 from learnae.learn.batched_optimizers import optimizer_settings
 from learnae.learn.batching import SCORING_CHUNK, Pool, ScoreJob, TrainJob
-from learnae.learn.datasets.dataset import Dataset
-from learnae.learn.datasets.partition import PeerRows
+from learnae.learn.datasets.dataset import Dataset, PeerRows
 from learnae.learn.losses import loss
 from learnae.learn.model import create_network
 from learnae.learn.network import Network

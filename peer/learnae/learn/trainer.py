@@ -19,8 +19,7 @@ from learnae.learn.averaging import average
 from learnae.learn.batched_optimizers import optimizer_settings
 from learnae.learn.batching import Job, JobFuture, JobResult, Pool, ScoreJob, TrainJob
 from learnae.learn.cache import BlockMetadata, DecodedModel
-from learnae.learn.datasets.dataset import Dataset
-from learnae.learn.datasets.partition import PeerRows
+from learnae.learn.datasets.dataset import Dataset, PeerRows
 from learnae.learn.model import create_network
 from learnae.learn.row_blocks import Keys, ReceivedRows, decode_rows, encode_rows, require_new, row_keys
 from learnae.learn.serialization import all_finite, encode_block, weights_digest

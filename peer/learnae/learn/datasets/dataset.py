@@ -132,3 +132,11 @@ def require_two_classes(name: str, labels: NDArray[np.int64], fix: str) -> None:
         raise InputError(f"{name} contains no rows; {fix}")
     if labels.min() == labels.max():
         raise InputError(f"{name}: all rows have the same class, so there is nothing to learn; {fix}")
+
+
+@dataclass(frozen=True, eq=False)
+class PeerRows:
+    """The rows of one peer in a dataset.  A peer without rows cannot train and validates on its judging block."""
+
+    train: Tensor  # (n,) int64
+    validation: Tensor  # (v,) int64

@@ -29,7 +29,7 @@ import torch
 from numpy.typing import NDArray
 
 from learnae.errors import InputError
-from learnae.learn.datasets.dataset import Dataset, standardise
+from learnae.learn.datasets.dataset import Dataset, PeerRows, standardise
 from learnae.learn.datasets.encoding import encode
 from learnae.learn.datasets.judging_blocks import MIN_VALIDATION, judging_blocks
 from learnae.learn.datasets.partition_notices import hints_on, notice_of_fewer_rows
@@ -43,14 +43,6 @@ from learnae.session.sizes import MIN_FITTED_ROWS, is_fitted
 Ints = NDArray[np.int64]
 Groups = list[Ints]
 Rng = np.random.Generator
-
-
-@dataclass(frozen=True, eq=False)
-class PeerRows:
-    """The rows of one peer.  A peer without rows cannot train and validates on its judging block."""
-
-    train: torch.Tensor  # (n,) int64
-    validation: torch.Tensor  # (v,) int64
 
 
 @dataclass(frozen=True, eq=False)

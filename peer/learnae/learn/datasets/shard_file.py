@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from learnae.errors import InputError
-from learnae.learn.datasets.dataset import UNREADABLE, Dataset
+from learnae.learn.datasets.dataset import UNREADABLE, Dataset, PeerRows
 from learnae.learn.datasets.labels import label_of
-from learnae.learn.datasets.partition import PeerRows
 from learnae.messages.foreign_json import from_json
 
 
