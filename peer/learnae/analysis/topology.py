@@ -78,6 +78,7 @@ class Topology:
         text += "".join(f"; {name} is {why}" for name, why in self.unavailable.items()) + "."
         if self.has_dividers:
             text += f" Dividers separate {len(self.groups)} groups that cannot reach each other."
+            text += " Models from before the cut may still be averaged across a divider."
         if self.drawn_share < 1:
             text += f" Only {self.drawn_share:.0%} of the disturbed links are drawn."
         return text[0].upper() + text[1:]

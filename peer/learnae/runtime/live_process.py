@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from learnae.adapters.evm import EvmChain, http_node
 from learnae.adapters.evm.fees import FeePolicy
 from learnae.adapters.evm.payment_index import PaymentIndex
+from learnae.adapters.evm.rpc import Node
 from learnae.adapters.keystore import Wallet
 from learnae.adapters.kubo import Kubo, KuboGossip
 from learnae.adapters.kubo.dialing import DialPolicy
@@ -142,25 +143,13 @@ async def _run_peer(
     if member.group.bridge and not feed:
         raise InputError(f"{node.name} follows the feed of the sensors: give the URL of the feed by --feed")
     async with AsyncExitStack() as closers:
-        thread = ThreadPoolExecutor(
-            1, "trainer", initializer=_lower_priority
-        )  # the loop would wait for its own executor
+        thread = ThreadPoolExecutor(1, "trainer", initializer=_lower_priority)  # the loop would wait for its own
         closers.callback(lambda: thread.shutdown(wait=False, cancel_futures=True))
         learning = await asyncio.get_running_loop().run_in_executor(thread, learn)
-        kubo = await connected(node.kubo, node.patience)
-        closers.push_async_callback(kubo.close)
-        kubo.fetch_timeout = session.network.fetch_timeout
-        kubo.dialling = DialPolicy.of({ids.peer: ids.addresses for ids in roster.peers}, session.network.dial)
-        if kubo.peer_id != member.peer:
-            raise InputError(
-                f"the Kubo node is {kubo.peer_id} and {node.name} is {member.peer}: give the URL of its own"
-            )
+        kubo = await _own_kubo(node, session, roster, member, closers)
         inside.kubo = kubo.metrics
         closers.callback(setattr, inside, "kubo", None)
-        ethereum = http_node(node.rpc, session.chain.id)
-        closers.push_async_callback(ethereum.close)
-        with suppress(PortError):  # the node may start later; if it answers now, its chain id is checked
-            await ethereum.connect()
+        ethereum = await _ethereum(node, session, closers)
         facts = learning.features, learning.data_sha256, learning.initial_block
         setup = SessionSetup(session, members, *facts, statistics=learning.statistics)
         index, addresses = members.index(member), await answered(node.kubo, kubo.addresses, node.patience)
@@ -179,34 +168,44 @@ async def _run_peer(
             gossip = FeedGossip(gossip, connect, reading_log(config, learning), kubo)
         sealing = SealingKey(config.salt) if config.defence.sealed else None
         ports = Ports(kubo, kubo, chain, session.chain.id, trainer, journal.blocks, sealing)
+        clock, seen = SessionClock(roster.zero), tuple(observers)
+        limits = session.linger, session.max_duration
         try:
             live = LivePeer(
-                node.name,
-                config,
-                ports,
-                gossip,
-                journal,
-                SessionClock(roster.zero),
-                tuple(observers),
-                thread,
-                session.linger,
-                session.max_duration,
-                holds=chain.contains,
+                node.name, config, ports, gossip, journal, clock, seen, thread, *limits, holds=chain.contains
             )
         except ReplayMismatch as error:
             raise InputError(f"{node.journal} cannot be replayed: {error}") from None
         trained = _resume(node, chain, inside)
         live.observers += (partial(_tidy, live, journal, trained), partial(_stay, live, session))
         chain.signed_before = partial(_signed, live)
-        inside.begin(
-            live,
-            learning.predictor(journal.blocks),
-            PaymentIndex(ethereum, {member.wallet, member.payee}, roster.zero.unix),
-        )
+        payments = PaymentIndex(ethereum, {member.wallet, member.payee}, roster.zero.unix)
+        inside.begin(live, learning.predictor(journal.blocks), payments)
         try:
             return await live.run()
         except BaseExceptionGroup as group:
             raise input_error(group) or group from None
+
+
+async def _own_kubo(
+    node: PeerEndpoints, session: Session, roster: Roster, member: Member, closers: AsyncExitStack
+) -> Kubo:
+    """The peer's Kubo node, which dials whom the session allows.  Raises InputError if it is another peer's."""
+    kubo = await connected(node.kubo, node.patience)
+    closers.push_async_callback(kubo.close)
+    kubo.fetch_timeout = session.network.fetch_timeout
+    kubo.dialling = DialPolicy.of({ids.peer: ids.addresses for ids in roster.peers}, session.network.dial)
+    if kubo.peer_id != member.peer:
+        raise InputError(f"the Kubo node is {kubo.peer_id} and {node.name} is {member.peer}: give the URL of its own")
+    return kubo
+
+
+async def _ethereum(node: PeerEndpoints, session: Session, closers: AsyncExitStack) -> Node:
+    ethereum = http_node(node.rpc, session.chain.id)
+    closers.push_async_callback(ethereum.close)
+    with suppress(PortError):  # the node may start later; if it answers now, its chain id is checked
+        await ethereum.connect()
+    return ethereum
 
 
 def _resume(node: PeerEndpoints, chain: ResumedChain, inside: PeerService) -> set[Cid]:

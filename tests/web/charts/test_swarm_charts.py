@@ -146,7 +146,10 @@ def test_dividers_between_few_groups_replace_many_cut_links() -> None:
     *_, walls, _ = topology_chart(shown)["data"]
     assert len(shown.cut) == 5 * 55 and shown.single_cuts == []
     assert walls["line"]["color"] == RED and walls["x"].count(None) == 2
-    assert shown.description == "275 links are cut. Dividers separate 2 groups that cannot reach each other."
+    assert shown.description == (
+        "275 links are cut. Dividers separate 2 groups that cannot reach each other. "
+        "Models from before the cut may still be averaged across a divider."
+    )
 
 
 def test_a_swarm_without_peers_has_a_picture() -> None:
