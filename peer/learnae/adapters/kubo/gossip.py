@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import lru_cache, partial
 
 import aiohttp
 
@@ -28,6 +29,7 @@ LINE_FACTOR = 4  # a line of the node is so many times as long as a message: bas
 MAX_LINE = LINE_FACTOR * MAX_MESSAGE  # bytes
 PUBLISH_ATTEMPTS = 5
 PUBLISH_PAUSE = 0.01  # s between two publications
+KNOWN = 128  # newest messages, whose repetition is not decoded again
 RECONNECT_MIN = 0.1  # s until a broken subscription is renewed; doubles up to
 RECONNECT_MAX = 5.0
 
@@ -41,6 +43,7 @@ class KuboGossip:
         self.dropped: Counter[Reason] = Counter()
         self._kubo, self._session, self._addresses = kubo, session, addresses
         self._max_message = max_message
+        self._decode = lru_cache(KNOWN)(partial(decode, longest=max_message))
         self._publishing = asyncio.Lock()
         self._published_at = 0.0  # s, of the event loop's clock
 
@@ -92,7 +95,7 @@ class KuboGossip:
         """The announcement of another peer.  The node also repeats its own messages, which are ignored."""
         try:
             sender, message = parse_envelope(line)
-            return None if sender == self._kubo.peer_id else (sender, decode(message, self._max_message))
+            return None if sender == self._kubo.peer_id else (sender, self._decode(message))
         except BadMessage as error:
             self.dropped[error.reason] += 1
             return None
