@@ -54,7 +54,7 @@ def hints_of(cls: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in fields(cls)}
 
 
-def _optional(hint: Any) -> Any:
+def without_none(hint: Any) -> Any:
     """``X`` of ``X | None``; None for any other hint."""
     options = get_args(hint)
     return next(option for option in options if option is not NoneType) if NoneType in options else None
@@ -62,8 +62,8 @@ def _optional(hint: Any) -> Any:
 
 # values to JSON
 @cache
-def _encoder(hint: Any) -> Coder | None:
-    """None if JSON holds the value unchanged."""
+def encoder(hint: Any) -> Coder | None:
+    """A function from a value with this hint to JSON; None if JSON holds the value unchanged."""
     if hint in (Wei, Decimal):
         return str
     if hint is Score:
@@ -79,21 +79,21 @@ def _encoder(hint: Any) -> Coder | None:
 
 def _container_encoder(hint: Any) -> Coder | None:
     if NoneType in get_args(hint):
-        some = _encoder(_optional(hint))
+        some = encoder(without_none(hint))
         return some and (lambda value: None if value is None else some(value))
     if get_origin(hint) is tuple:
-        item = _encoder(get_args(hint)[0])
+        item = encoder(get_args(hint)[0])
         return list if item is None else lambda values: [item(value) for value in values]
     if hint == TEXT_OR_TEXTS:
         return lambda value: list(value) if isinstance(value, tuple) else value
     if get_origin(hint) is dict:
-        entry = _encoder(get_args(hint)[1])
+        entry = encoder(get_args(hint)[1])
         return entry and (lambda table: {key: entry(value) for key, value in table.items()})
     return None
 
 
 def _object_encoder(cls: Any, head: dict[str, str]) -> Coder:
-    plan = [(name, _encoder(hint)) for name, hint in hints_of(cls).items()]
+    plan = [(name, encoder(hint)) for name, hint in hints_of(cls).items()]
 
     def encode_object(value: Any) -> dict[str, Any]:
         out: dict[str, Any] = head.copy()
@@ -130,7 +130,7 @@ def _decoder(hint: Any) -> Coder:
 
 def _container_decoder(hint: Any) -> Coder:
     if NoneType in get_args(hint):
-        some = _decoder(_optional(hint))
+        some = _decoder(without_none(hint))
         return lambda value: None if value is None else some(value)
     if get_origin(hint) is tuple:
         array, item = _exactly(list), _decoder(get_args(hint)[0])

@@ -12,8 +12,9 @@ from functools import cached_property, partial
 from typing import Any, TypeVar, cast
 
 from learnae.errors import InputError
-from learnae.messages.codec import MAX_FLOAT, decode, encode, to_json
+from learnae.messages.codec import MAX_FLOAT, decode, to_json
 from learnae.messages.foreign_json import from_json
+from learnae.messages.json_text import json_text, number_text
 from learnae.protocol.decisions import Adopted, Averaged, DebtChanged, Decision, PluginFailed, Trained
 from learnae.protocol.policies import Policy
 from learnae.protocol.types import Address, Cid, Score
@@ -158,13 +159,13 @@ class Record:
 
     def line(self) -> str:
         """JSON without the end of the line."""
-        return to_json({"t": round(self.t, 6), "peer": self.peer, **encode(self.fact)})
+        return f'{{"t":{number_text(round(self.t, 6))},"peer":{to_json(self.peer)},{json_text(self.fact, {})[1:]}'
 
 
 def _record(value: Any) -> Record:
-    match value:
-        case {"t": float() | int() as t, "peer": str(peer), **fact} if type(t) is not bool and abs(t) <= MAX_FLOAT:
-            return Record(float(t), peer, decode(Fact, fact))
+    t, peer = map(value.pop, ("t", "peer"), (None, None)) if isinstance(value, dict) else (None, None)
+    if isinstance(t, float | int) and type(t) is not bool and abs(t) <= MAX_FLOAT and type(peer) is str:
+        return Record(float(t), peer, decode(Fact, value))
     raise ValueError("a record has a time t and a peer")
 
 

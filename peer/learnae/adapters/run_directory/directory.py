@@ -31,6 +31,7 @@ from learnae.input_file import input_lines, read_input, sha256_of
 from learnae.messages.codec import to_json
 from learnae.messages.foreign_json import from_json
 from learnae.messages.journal_lines import journal_lines
+from learnae.messages.json_text import Texts
 from learnae.protocol.events import Event
 from learnae.protocol.settings import PeerConfig
 from learnae.records.chain_export import ChainRecord, chain_line
@@ -119,10 +120,11 @@ class RunDirectory:
         if self._history:
             self._history.close()
         self._write_lines(CHAIN, map(chain_line, chain))
+        texts: Texts = {}
         for name, (config, entries, signature) in journals.items():
             if entries:
                 signed = [] if signature is None else [to_json({"signature": signature})]
-                lines = itertools.chain(journal_lines(config, entries), signed)
+                lines = itertools.chain(journal_lines(config, entries, texts), signed)
                 self._write_lines(f"journals/{name}.jsonl", lines)
 
     def write_json(self, name: str, value: object) -> None:
