@@ -97,9 +97,9 @@ class MemorySwarm:
         """The best link over which this peer can fetch a block; CUT if no holder can be reached."""
         holders = self.holders.get(cid, {})
         if name in holders or not self.net.runs(name):
-            return Link()  # the peer's own store answers at once: with the block, or not at all
+            return NO_EFFECT  # the peer's own store answers at once: with the block, or not at all
         if self.net.undisturbed:
-            return Link() if holders else CUT
+            return NO_EFFECT if holders else CUT
         links = [self.net.link(holder, name) for holder in holders if self.net.allows(holder, name)]
         return min(links, key=lambda link: (link.loss, link.delay), default=CUT)
 

@@ -113,10 +113,10 @@ class Fetches(Rule):
         now = self._requests.now
         slow_at = {creator: self._slow_at(creator) for creator in self._creators()}
         quick = [self._reliable(creator) for creator, at in slow_at.items() if at > now]
-        strangers = STRANGERS if len(quick) == len(slow_at) else STRANGERS_IF_SLOW
         if len(self.ready) + sum(quick) >= READY:
             self._look_again([at for at in slow_at.values() if at > now])
             return
+        strangers = STRANGERS if len(quick) == len(slow_at) else STRANGERS_IF_SLOW
         busy, tried = {*slow_at, *self.ready}, self._taken and self._taken.creator
         waiting = [model for model in self._peer_book.wanted(now, only_news) if model.creator not in busy]
         waiting = [model for model in waiting if model.creator != tried or model != self._taken]
@@ -160,8 +160,8 @@ class Fetches(Rule):
 
     def _creators(self) -> list[PeerId]:
         """Of the models that are being fetched."""
-        fetched = [request.model for request in self._requests.open(do.FetchModel)]
-        return [model.creator for model in fetched if isinstance(model, ModelRef)]
+        fetches = self._requests.open(do.FetchModel)
+        return [fetch.model.creator for fetch in fetches if isinstance(fetch.model, ModelRef)]
 
     def _look_again(self, moments: list[float]) -> None:
         """Set the timer to the first of these, unless it fires before."""

@@ -108,15 +108,17 @@ class Payments:
 
         ``finished``: the peer has no work left at present, so that what it owes will not add up further.
         """
+        registers = self.registration.unfinished
         if not self.debts.closed:
-            self.registration.proceed()
+            if registers:
+                self.registration.proceed()
             if self._requests.now >= self._sign_from:
                 self._sign_next(finished)
                 self.registration.sign_claim()
         if self._requests.due(Timer.CHAIN) is not None:
             return
         waits = self.transactions.open or self.claims.has_unread or self.debts.in_states(UNSETTLED)
-        if waits or self.registration.unfinished or self.pool.unfinished:
+        if waits or registers or self.pool.unfinished:
             self._requests.set_timer(Timer.CHAIN, self._config.chain.poll)
 
     def close(self) -> None:
@@ -126,7 +128,7 @@ class Payments:
     # private
 
     def _sign_next(self, finished: bool) -> None:
-        if self.transactions.signing:
+        if self._requests.signing:
             return
         if self.registration.needs_deployment:
             self.transactions.sign_deployment(self.registration.poid)
@@ -163,7 +165,5 @@ class Payments:
     def _leave_chain(self) -> None:
         self.debts.leave_chain()
         self._requests.abandon_all(*get_args(do.ChainAction))
-        self.transactions.reset()
-        self.claims.reset()
-        self.registration.reset()
-        self.pool.reset()
+        for part in (self.transactions, self.claims, self.registration, self.pool):
+            part.reset()

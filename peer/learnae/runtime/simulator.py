@@ -73,9 +73,9 @@ class Simulator:
 
     def run(self, tick: Callable[[float], None] = lambda now: None) -> EndedBy:
         """Run to the end of the session; what ended it.  ``tick`` is called every ``TICK`` seconds."""
-        next_tick = 0.0
-        while self._heap:
-            time, _, what = heapq.heappop(self._heap)
+        next_tick, heap = 0.0, self._heap
+        while heap:
+            time, _, what = heapq.heappop(heap)
             while next_tick <= time:
                 self.clock.now = next_tick
                 tick(next_tick)
