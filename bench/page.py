@@ -1,10 +1,11 @@
 """How long one update of the live page takes: working it out on the server, and showing it in Chromium.
 
-A simulated session is told to a served page in steps.  The server's time is the processor's for all parts as JSON, of a
-history that grows as that of the page does.  The browser's is from the event until words, tables and the charts in
-sight are drawn (1440 x 900): at the top of the page, at its links while the swarm is split in half, and at its flows.
-Other work on the machine lengthens only the latter.  Each session is simulated once, beside the measurements.  The goal
-is 200 ms, as the sum of both medians.  Also how soon after it is opened the page shows its first event.
+A simulated session is told to a served page.  At some moments, an update with the records of one second is measured.
+The server's time is the processor's for all parts as JSON, of a history that grows as that of the page does.  The
+browser's is from the event until words, tables and the charts in sight are drawn (1440 x 900): at the top of the page,
+at its links while the swarm is split in half, and at its flows.  Other work on the machine lengthens only the latter.
+Each session is simulated once, beside the measurements.  The goal is 200 ms, as the sum of both medians.  Also how soon
+after it is opened the page shows its first event.
 
     python -m bench.page [--peers 20 100 200] [--steps 8] [--pictures FOLDER]
 """
@@ -16,7 +17,9 @@ import os
 import statistics
 import sys
 import time
+from bisect import bisect_left
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -30,8 +33,10 @@ from learnae.web.live_page.parts import page_parts
 
 PEERS = (20, 100, 200)
 GOAL = 200.0  # ms
+UPDATE = 1.0  # s of the session: the page has an update a second
 SPLIT = {"kind": "split", "at": 1.0, "duration": 60.0}  # s: for most of the session
 PLACES = {"top": "now", "links": "network", "flows": "money"}
+PAID = 0.5  # share of the records after which peers have paid, so that there are flows
 LAST = "performance.getEntriesByName('update').at(-1)"
 
 
@@ -68,18 +73,24 @@ def measure(
     stage, server = Stage(), Server()
     page = browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
     stage.open()
-    size, on_server, in_browser = len(records) // (steps + 1), list[float](), list[float]()
-    stage.tell(records[:size])
-    server.served(records[:size])
+    skipped = int(PAID * len(records)) if place == "money" else 0
+    size, on_server, in_browser = (len(records) - skipped) // (steps + 1), list[float](), list[float]()
+    stage.tell(records[: skipped + size])
+    server.served(records[: skipped + size])
     began = time.perf_counter()
     page.goto(stage.address)
     page.wait_for_selector("#state:has-text('running')")
     first = time.perf_counter() - began
     page.evaluate(f"document.getElementById('{place}').scrollIntoView({{behavior: 'instant'}})")
-    for step in range(1, steps + 1):
-        in_browser.append(shown(page, stage, records[step * size : (step + 1) * size]))
-        on_server.append(server.served(records[: (step + 1) * size]))
-        if picture and step == 2:  # during a split
+    for end in range(skipped + 2 * size, skipped + (steps + 1) * size + 1, size):
+        last = bisect_left(records, records[end - 1].t - UPDATE, key=lambda record: record.t)
+        begin = max(end - size, last)
+        if begin > end - size:
+            shown(page, stage, records[end - size : begin])
+            server.served(records[:begin])
+        in_browser.append(shown(page, stage, records[begin:end]))
+        on_server.append(server.served(records[:end]))
+        if picture and end == skipped + 3 * size:  # during a split
             page.wait_for_timeout(1500)  # streams move to their new places
             page.screenshot(path=picture)
     page.close()
@@ -98,7 +109,7 @@ def main() -> int:
     columns = "server ms, median (max) | browser ms, median (max) | both | load"
     print(f"| peers | in sight | records | first event s | {columns} |")
     print("|---:|---|---:|---:|---:|---:|---:|---:|")
-    with ProcessPoolExecutor(1) as other, sync_playwright() as playwright:
+    with ProcessPoolExecutor(1, get_context("spawn")) as other, sync_playwright() as playwright:
         wanted = [(peers, split) for peers in options.peers for split in (False, True)]
         sessions = {key: other.submit(simulated, *key) for key in wanted}
         browser = playwright.chromium.launch(executable_path=program(), args=QUIET)

@@ -19,6 +19,7 @@ from learnae.records.history import History, Record
 from learnae.session.faults import Fault, FaultKind, FaultState, FaultWindow, state
 
 MODELS_PER_PEER = 2  # averagings of each peer that are drawn, of those it kept and of those it dropped
+MAX_PEERS = 60  # with more, only the last ones are drawn, because more curves than that cannot be told apart
 MAX_LINKS = 200  # disturbed links that are drawn
 MAX_LINES, MAX_GROUPS = 60, 8  # above MAX_LINES cut links, dividers between a few groups are clearer
 
@@ -159,13 +160,14 @@ class _LastTransfers(Fold):
     def __init__(self, history: History) -> None:
         self.last: dict[tuple[str, bool], deque[tuple[int, ModelTransfer]]] = {}
         self._names = {entry.peer: entry.name for entry in history.roster.values()}
+        self._most = MODELS_PER_PEER if len(self._names) <= MAX_PEERS else 1
         self._count = count()
 
     def add(self, record: Record) -> None:
         fact = record.fact
         assert isinstance(fact, Averaged)
         if creator := self._names.get(fact.creator):
-            last = self.last.setdefault((record.peer, fact.adopted), deque(maxlen=MODELS_PER_PEER))
+            last = self.last.setdefault((record.peer, fact.adopted), deque(maxlen=self._most))
             last.append((next(self._count), ModelTransfer(creator, record.peer, record.t, fact.adopted)))
 
 

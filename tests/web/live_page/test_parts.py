@@ -21,7 +21,6 @@ from tests.helpers.histories import (
 
 from learnae.analysis.checks import verdict
 from learnae.analysis.peer_status import peer_statuses
-from learnae.analysis.topology import MODELS_PER_PEER
 from learnae.errors import Reason
 from learnae.protocol.decisions import (
     AttemptFailed,
@@ -384,7 +383,9 @@ def test_the_work_of_an_update_with_200_peers_is_bounded() -> None:
     assert len(shown["chart:flow"]["data"][0]["node"]["label"]) == 42
     *curves, peers = shown["chart:topology"]["data"]
     assert len(peers["x"]) == 200
-    assert sum(curve["x"].count(None) for curve in curves) == 200 * 2 * MODELS_PER_PEER
+    assert sum(curve["x"].count(None) for curve in curves) == 200 * 2, (
+        "the last that each kept, and the last that it dropped"
+    )
     assert len(shown["chart:peers"]["data"]) == 3  # one line for all peers, and two means
     after = page_parts(History((*records, Record(records[-1].t, "p007", WorkChanged(WorkState.TRAINING)))))
     changed = {name for name in shown if shown[name] != after[name]}

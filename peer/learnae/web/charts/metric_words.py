@@ -1,6 +1,7 @@
 """Pages of a session whose models are scored by another metric than accuracy name that metric."""
 
 import re
+from functools import cache
 from html import unescape
 
 from learnae.analysis.metric_words import in_metric
@@ -25,6 +26,7 @@ def with_placeholders(html: Html) -> Html:
     return Html(TEXT.sub(placed, html))
 
 
+@cache
 def accuracy_texts(html: str) -> list[str]:
     """The names of these placeholders."""
     return [text for text in map(unescape, TEXT.findall(html)) if _speaks_of_accuracy(text)]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from learnae.analysis.figures.spec import BLUE, GREEN, GREY, INK, ORANGE, PALE, RED, VIOLET
 from learnae.analysis.peer_status import AVERAGING, AWAY, DONE, DOWN, REGISTERING, TRAINING, WAITING
-from learnae.analysis.topology import MAX_LINES, MODELS_PER_PEER, ModelTransfer, Pair, Topology
+from learnae.analysis.topology import MAX_LINES, MAX_PEERS, MODELS_PER_PEER, ModelTransfer, Pair, Topology
 from learnae.web.charts.components import legend, plot
 from learnae.web.charts.html import Html, h, join
 from learnae.web.charts.plotly_layout import Chart, axes, plain, scatter, short
@@ -49,8 +49,9 @@ def topology_frame(caption: str | Html) -> Html:
         ]
     )
     what = (
-        f"Each peer's last {MODELS_PER_PEER} averagings that it kept and last {MODELS_PER_PEER} that it dropped; while "
-        "links are disturbed, only those since then. Peers have the colours of the bar above. "
+        f"Each peer's last {MODELS_PER_PEER} averagings that it kept and last {MODELS_PER_PEER} that it dropped (the "
+        f"last of each with more than {MAX_PEERS} peers); while links are disturbed, only those since then. Peers have "
+        "the colours of the bar above. "
     )
     return plot("topology", "Who averages whose model", join([what, h("b", caption)]), "", marks, "square round")
 
