@@ -164,14 +164,29 @@ def test_a_chain_without_rules_that_a_killed_agent_left_is_removed() -> None:
 
 def test_what_this_kernel_cannot_do_is_known_and_refused_and_nothing_changes() -> None:
     async def test(agent: Agent, kernel: MemoryPacketFilter, clock: Clock) -> None:
-        assert agent.abilities == {"cut": True, "loss": False, "bandwidth": True, "delay": False}
+        assert not kernel.scripts and agent.abilities == {}  # a session without faults needs none
         await agent.put({A: CUT}, 30)
+        assert agent.abilities == {"cut": True}
+        resetting = kernel.chains["LEARNAE"]
         for link, lack in ((Link(loss=0.5), "loss"), (Link(delay=1), "delay"), (Link(0.5, 1), "delay, loss")):
             with pytest.raises(PacketFilterRefused, match=f"^this kernel does not support {lack}$"):
                 await agent.put({B: link}, 30)
-        assert list((await agent.state())["from"]) == [A]
+        state = await agent.state()
+        assert list(state["from"]) == [A] and kernel.chains["LEARNAE"] == resetting and len(resetting) == 3
+        assert state["can"] == {"cut": True, "loss": False, "bandwidth": True, "delay": False}
 
     on(test, MemoryPacketFilter("-m statistic", "queues"))
+
+
+def test_an_agent_that_ends_removes_its_rules_and_one_without_any_starts_no_program() -> None:
+    async def test(agent: Agent, kernel: MemoryPacketFilter, clock: Clock) -> None:
+        await agent.end()
+        assert not kernel.scripts and agent.abilities == {}
+        await agent.put({A: CUT}, 30)
+        await agent.end()
+        assert "LEARNAE" not in kernel.chains
+
+    on(test)
 
 
 def test_a_kernel_that_refuses_leaves_all_as_it_was() -> None:

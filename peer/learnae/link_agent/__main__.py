@@ -33,8 +33,7 @@ async def main() -> None:
         print("learnae.link_agent answers at http://{}:{}".format(*server.sockets[0].getsockname()[:2]), flush=True)
         await stopped.wait()
         keeping.cancel()
-    if any(agent.abilities.values()):
-        await agent.clear()
+    await agent.end()
 
 
 def is_own_address(host: str) -> bool:

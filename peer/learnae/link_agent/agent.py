@@ -1,7 +1,7 @@
 """Keeps the kernel's packet filter at the state that was last requested, and empty after the lease has ended.
 
     agent = Agent(LinuxPacketFilter())
-    await agent.begin()                                  # detects abilities; adopts the rules of a killed agent
+    await agent.begin()                                  # adopts the rules of a killed agent
     await agent.put({"10.213.7.12": CUT}, lease=30)      # the whole state, not a change
     await agent.run()                                    # forever: ends leases and repairs changes made by others
 
@@ -33,7 +33,7 @@ class Agent:
 
     def __init__(self, packet_filter: PacketFilter, clock: Callable[[], float] = time.monotonic) -> None:
         self.packet_filter, self.clock = packet_filter, clock
-        self.abilities: dict[str, bool] = dict.fromkeys(PROBES, False)
+        self.abilities: dict[str, bool] = {}  # of the kernel, as far as they were needed: a probe runs four programs
         self.events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
         self._links: Mapping[str, Link] = {}
         self._lease_end = 0.0
@@ -43,22 +43,22 @@ class Agent:
         self._lock, self._changed = asyncio.Lock(), asyncio.Event()
 
     async def begin(self) -> None:
-        """A kernel without any ability is not an error: ``abilities`` reports it."""
+        """A kernel without any ability is not an error: ``state`` reports it."""
         async with self._lock:
             try:
-                self._adopt(parse(await self.packet_filter.save()))
-                await self._apply("found")
-                for ability, link in PROBES.items():
-                    self.abilities[ability] = await self._probe(link)
+                current = parse(await self.packet_filter.save())
+                self._adopt(current)
+                await self._repair(current, "found")
             except PacketFilterRefused as refused:
                 self._record("refused", why=str(refused))
 
     async def put(self, links: Mapping[str, Link], lease: float) -> None:
         """Replace the state until the lease ends.  Raises PacketFilterRefused: nothing was changed."""
-        available = {ability for ability, able in self.abilities.items() if able}
-        if missing := sorted(required_abilities(links.values()) - available):
-            raise PacketFilterRefused(f"this kernel does not support {', '.join(missing)}")
+        required = required_abilities(links.values())
         async with self._lock:
+            await self._probe_missing(required)
+            if missing := sorted(ability for ability in required if not self.abilities[ability]):
+                raise PacketFilterRefused(f"this kernel does not support {', '.join(missing)}")
             before = self._links, self._lease_end, self._reset_ends
             now = self.clock()
             new_cuts = {address for address, link in links.items() if link == CUT and self._links.get(address) != CUT}
@@ -76,11 +76,17 @@ class Agent:
     async def clear(self) -> None:
         await self.put({}, 0.0)
 
+    async def end(self) -> None:
+        """Remove the rules, if there can be any."""
+        if self._links or any(self.abilities.values()):
+            await self.clear()
+
     async def state(self) -> dict[str, Any]:
         """The rules in the kernel by address, and the packets dropped and delayed since the agent started."""
         async with self._lock:
             current = parse(await self.packet_filter.save())
             counts = {effect: count + current.packets(effect) for effect, count in self._counts.items()}
+            await self._probe_missing(PROBES)
         rules = {address: asdict(held.link) | {"resetting": held.resetting} for address, held in current.rules.items()}
         lease = max(0.0, self._lease_end - self.clock()) if self._links else None
         return {"from": rules, "strange": current.unknown, "lease": lease, **counts, "can": self.abilities}
@@ -130,18 +136,25 @@ class Agent:
             self._record("adopted")
 
     async def _apply(self, why: str) -> None:
-        current = parse(await self.packet_filter.save())
+        await self._repair(parse(await self.packet_filter.save()), why)
+
+    async def _repair(self, current: ParsedRules, why: str) -> None:
         if not current.agrees(self._links, self._reset_ends):
             await self._replace(current, self._links, self._reset_ends)
             self._record(why)
 
+    async def _probe_missing(self, abilities: Iterable[str]) -> None:
+        for ability in abilities:
+            if ability not in self.abilities:
+                self.abilities[ability] = await self._probe(PROBES[ability])
+
     async def _probe(self, link: Link) -> bool:
         try:
             current, links = parse(await self.packet_filter.save()), {**self._links, UNUSED_ADDRESS: link}
-            await self._replace(current, links, [UNUSED_ADDRESS])
+            await self._replace(current, links, [*self._reset_ends, UNUSED_ADDRESS])
         except PacketFilterRefused:
             return False
-        await self._replace(parse(await self.packet_filter.save()), self._links)
+        await self._replace(parse(await self.packet_filter.save()), self._links, self._reset_ends)
         return True
 
     async def _replace(self, current: ParsedRules, links: Mapping[str, Link], resetting: Iterable[str] = ()) -> None:
