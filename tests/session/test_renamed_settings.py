@@ -33,16 +33,37 @@ def placed(name: str) -> str:
 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
-def test_the_command_line_replaces_a_setting_of_the_file_whichever_name_either_uses(old: str, new: str) -> None:
-    keys = old.partition(".")[2], new.partition(".")[2]
-    expected = assigned(written(new, **{keys[1]: 3}), {placed(new): 4})
-    for key in keys:
-        for name in (old, new):
-            assert assigned(written(old, **{key: 3}), {placed(name): 4}) == expected
+def test_the_command_line_replaces_a_setting_of_the_file_whichever_name_either_uses(
+    old: str, new: str, tmp_path: Path
+) -> None:
+    section, key = new.split(".")
+    heading = "[[groups]]" if section == "groups" else f"[{section}]"
+    file, sessions = tmp_path / "my.toml", []
+    for written_key in (old.partition(".")[2], key):
+        file.write_text(f"peers = 4\n{heading}\n{written_key} = 0.5\n")
+        sessions += [load(file, {placed(name): 1}) for name in (old, new)]
+    assert all(session == sessions[0] for session in sessions)
+    changed = getattr(sessions[0], section)
+    assert getattr(changed[0] if section == "groups" else changed, key) == 1
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_setting_of_the_command_line_has_one_name(old: str, new: str) -> None:
     with pytest.raises(InputError, match=f"^--set {placed(new)} is given under two names: leave one of them out$"):
         assigned({}, {placed(old): 3, placed(new): 4})
     with pytest.raises(InputError, match="^--set .* is given under two names: leave one of them out$"):
         assigned({}, {placed(new): 3, placed(old): 4})
+
+
+@pytest.mark.parametrize("key", ["cost", "unit_cost"])
+def test_a_market_stays_as_long_as_one_group_has_a_cost_under_any_name(key: str, tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    groups = [f'[[groups]]\ncount = 2\n{key} = "0.00001"\n'] * 2
+    file.write_text("".join(["peers = 4\n", *groups, "[market]\nwindow = 7\n"]))
+    assert load(file, {f"groups.0.{key}": 0}).market.window == 7
+    with pytest.raises(InputError, match="market"):
+        parse({"peers": 4, "groups": [{"count": 4}], "market": {"window": 7}})
+    assert load(file, {f"groups.{number}.{key}": 0 for number in range(2)}).market.window != 7
 
 
 def test_a_cost_on_the_command_line_replaces_the_one_in_the_file(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from learnae.errors import InputError
 from learnae.messages.foreign_toml import from_toml
 from learnae.protocol.settings import MarketSettings
 from learnae.session.contradictions import OF_ADAPT, OF_KINDS
-from learnae.session.renamed_settings import old_keys, present_names
+from learnae.session.renamed_settings import present_names
 
 COMMA = r",(?![^\[]*\])"  # not inside a list
 
@@ -42,8 +42,8 @@ def overrides(assignments: Sequence[str], **options: Any) -> dict[str, Any]:
 def assigned(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """A deep copy of a session's table with dotted names set, without what belongs to something that they switch off.
 
-    An element of a list is named by its index, such as groups.0.count.  An old name of a setting is as good as its
-    present one, in either place.  Raises InputError.
+    An element of a list is named by its index, such as groups.0.count.  ``settings`` may have old names, ``base`` has
+    present ones.  Raises InputError.
     """
     table: dict[str, Any] = deepcopy(dict(base))
     settings = present_names(settings)
@@ -53,8 +53,6 @@ def assigned(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, 
         for key in path:
             place = place.setdefault(key, {}) if isinstance(place, dict) else place[_index(name, place, key)]
         place[last if isinstance(place, dict) else _index(name, place, last)] = value
-        for old in old_keys(name) if isinstance(place, dict) else ():
-            place.pop(old, None)
     for section, name in _switched_off(table, settings):
         if f"{section}.{name}" not in settings and isinstance(table.get(section), dict):
             table[section].pop(name, None)

@@ -42,12 +42,6 @@ def present_names(settings: Mapping[str, Any]) -> dict[str, Any]:
     return present
 
 
-def old_keys(name: str) -> list[str]:
-    """The keys that a file may have in place of the last part of a present name."""
-    section, key = name.partition(".")[0], name.rpartition(".")[2]
-    return [old.partition(".")[2] for old, new in RENAMED.items() if new == f"{section}.{key}"]
-
-
 # private
 
 

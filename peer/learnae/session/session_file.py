@@ -59,7 +59,8 @@ def load(
     given = present_names({key: value for key, value in (overrides or {}).items() if value is not None})
     shipped = path in (*session_files().values(), *scenario_files().values())
     name = f"session {path.stem}" if shipped else str(path)
-    return parse(assigned(table, given), name, given, count_rows, path.parent, run_plugins, own)
+    table = assigned(with_present_names(table, name), given)
+    return parse(table, name, given, count_rows, path.parent, run_plugins, own)
 
 
 def parse(
