@@ -20,6 +20,7 @@ from learnae.records.history import (
     PeerCrashed,
     PeerRestarted,
     Record,
+    SessionBegan,
 )
 from learnae.session.faults import FaultKind
 
@@ -149,6 +150,18 @@ def test_a_rollback_long_after_the_last_pause_of_the_chain_is_a_real_one(
     later = [Record(GOOD.seconds, *each) for each in told] + [Record(GOOD.seconds + after, *UNDONE)]
     found = caught(unpaid(replace(GOOD, records=(*GOOD.records, *later))))
     assert ("debts_paid_once" not in found) is excused
+
+
+def test_peers_that_poll_the_chain_rarely_notice_its_return_later() -> None:
+    """Within some of their polls, they only report that they could not read the chain."""
+    began = GOOD.records[0].fact
+    assert isinstance(began, SessionBegan)
+    rarely = replace(began, session=replace(began.session, chain=replace(began.session.chain, poll=100.0)))
+    told = [(SWARM, FaultBegan(0, FaultKind.CHAIN_PAUSE, (), ())), (SWARM, FaultEnded(0, Effect.APPLIED)), KILLED]
+    paused = [*(Record(GOOD.seconds, *each) for each in told), Record(GOOD.seconds + 150, *UNDONE)]
+    for first, excused in ((GOOD.records[0], True), (replace(GOOD.records[0], fact=rarely), False)):
+        found = caught(unpaid(replace(GOOD, records=(first, *GOOD.records[1:], *paused))))
+        assert ("debts_paid_once" not in found) is excused
 
 
 def test_a_peer_that_stayed_down_pays_nothing_by_another_transaction() -> None:

@@ -24,7 +24,8 @@ from learnae.records.chain_export import Balances, Block, ChainTransaction, Gene
 from learnae.records.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted
 from learnae.session.faults import FaultKind
 
-NOTICED_WITHIN = 60.0  # s after a chain's return: several times a poll and the longest wait for an answer
+NOTICED_WITHIN = 60.0  # s after a chain's return, several times the longest wait for an answer; or, if that is longer,
+NOTICED_POLLS = 10  # polls of the session
 
 
 def _genesis(history: History) -> Genesis:
@@ -162,6 +163,7 @@ def _missed_a_rollback(history: History) -> set[str]:
     down, missed, restarted = set[str](), set[str](), set[str]()
     paused = set[int]()  # windows of faults
     unread: dict[str, float] = {}  # until when a peer may record that it could not read the chain
+    noticed_within = max(NOTICED_WITHIN, NOTICED_POLLS * session_of(history).chain.poll)
     for record in history.of(PeerCrashed, PeerRestarted, RolledBack, FaultBegan, FaultEnded):
         match record.fact:
             case PeerCrashed():
@@ -173,7 +175,7 @@ def _missed_a_rollback(history: History) -> set[str]:
                 paused.add(window)
                 unread = dict.fromkeys(history.roster, inf)
             case FaultEnded(window=window) if paused == {window}:
-                unread = dict.fromkeys(unread, record.t + NOTICED_WITHIN)
+                unread = dict.fromkeys(unread, record.t + noticed_within)
                 paused.clear()
             case FaultEnded(window=window):
                 paused.discard(window)
