@@ -14,7 +14,7 @@ class Stage:
     """A chain that counts questions about balances, and an index of a number of transactions."""
 
     def __init__(self, broken: bool = False) -> None:
-        self.asked, self.seen, self.broken = 0, 0, broken
+        self.asked, self.seen, self.broken, self.silent = 0, 0, broken, False
         member: Any = SimpleNamespace(wallet="wallet")
         self.received = ReceivedPayments(member, (), ReportedPayments())
         live: Any = SimpleNamespace(ports=SimpleNamespace(chain=self))
@@ -23,6 +23,8 @@ class Stage:
 
     async def balance(self, wallet: str) -> Wei:
         self.asked += 1
+        if self.silent:
+            raise PortError(Reason.TIMEOUT, "no answer")
         return Wei(self.seen)
 
     async def update(self, head: Head) -> None:
@@ -50,4 +52,16 @@ def test_what_contracts_transfer_shows_after_some_blocks_even_if_blocks_cannot_b
     stage = Stage(broken=True)
     for height in range(1, 3 * BALANCE_BLOCKS):
         stage.poll(height)
+    assert stage.asked == 3
+
+
+def test_a_balance_that_could_not_be_read_during_a_rollback_is_read_once_the_chain_answers() -> None:
+    stage = Stage()
+    stage.seen = 5
+    stage.poll(1)
+    stage.seen, stage.silent = 0, True
+    stage.poll(1)
+    stage.seen, stage.silent = 5, False
+    stage.poll(1)
+    stage.poll(1)
     assert stage.asked == 3

@@ -57,6 +57,7 @@ class ReceivedPayments:
         with suppress(PortError):
             seen = self._index.transactions(self._member.wallet) if self._index else 0, head.height // BALANCE_BLOCKS
             if self._balance_of != seen:
+                self._balance_of = None  # if it cannot be read now: after a rollback, the same count may return
                 self.balance = await self._live.ports.chain.balance(self._member.wallet)
                 self._balance_of = seen
 
