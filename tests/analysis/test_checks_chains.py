@@ -157,7 +157,7 @@ def test_peers_that_poll_the_chain_rarely_notice_its_return_later() -> None:
     began = GOOD.records[0].fact
     assert isinstance(began, SessionBegan)
     rarely = replace(began, session=replace(began.session, chain=replace(began.session.chain, poll=100.0)))
-    told = [(SWARM, FaultBegan(0, FaultKind.CHAIN_PAUSE, (), ())), (SWARM, FaultEnded(0, Effect.APPLIED)), KILLED]
+    told: list[tuple[str, Fact]] = [CHAIN_PAUSED, (SWARM, FaultEnded(0, Effect.APPLIED)), KILLED]
     paused = [*(Record(GOOD.seconds, *each) for each in told), Record(GOOD.seconds + 150, *UNDONE)]
     for first, excused in ((GOOD.records[0], True), (replace(GOOD.records[0], fact=rarely), False)):
         found = caught(unpaid(replace(GOOD, records=(first, *GOOD.records[1:], *paused))))
