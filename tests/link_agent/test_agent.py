@@ -132,7 +132,7 @@ def test_the_rules_of_a_killed_agent_stay_until_they_are_requested_again_or_its_
         return kernel
 
     async def renewed(agent: Agent, kernel: MemoryPacketFilter, clock: Clock) -> None:
-        assert list((await agent.state())["from"]) == [A, B] and kernel.queues == {500, 1000}
+        assert list((await agent.state())["from"]) == [A, B] and kernel.queues == {500}
         assert (await agent.state())["dropped"][A] == 7
         await agent.put({A: CUT, B: Link(delay=0.5)}, 30)
         clock.now += ADOPTED_LEASE
@@ -171,6 +171,8 @@ def test_what_this_kernel_cannot_do_is_known_and_refused_and_nothing_changes() -
         for link, lack in ((Link(loss=0.5), "loss"), (Link(delay=1), "delay"), (Link(0.5, 1), "delay, loss")):
             with pytest.raises(PacketFilterRefused, match=f"^this kernel does not support {lack}$"):
                 await agent.put({B: link}, 30)
+        assert set((await agent.state())["can"]) == {"cut", "loss", "delay"}  # those that were needed
+        await agent.probe()
         state = await agent.state()
         assert list(state["from"]) == [A] and kernel.chains["LEARNAE"] == resetting and len(resetting) == 3
         assert state["can"] == {"cut": True, "loss": False, "bandwidth": True, "delay": False}

@@ -43,7 +43,7 @@ class Agent:
         self._lock, self._changed = asyncio.Lock(), asyncio.Event()
 
     async def begin(self) -> None:
-        """A kernel without any ability is not an error: ``state`` reports it."""
+        """A kernel without any ability is not an error: ``probe`` finds it out."""
         async with self._lock:
             try:
                 current = parse(await self.packet_filter.save())
@@ -81,12 +81,19 @@ class Agent:
         if self._links or any(self.abilities.values()):
             await self.clear()
 
+    async def probe(self) -> None:
+        """Find out all abilities of the kernel."""
+        async with self._lock:
+            await self._probe_missing(PROBES)
+
     async def state(self) -> dict[str, Any]:
-        """The rules in the kernel by address, and the packets dropped and delayed since the agent started."""
+        """The rules in the kernel by address, and the packets dropped and delayed since the agent started.
+
+        ``can``: those abilities that were probed.
+        """
         async with self._lock:
             current = parse(await self.packet_filter.save())
             counts = {effect: count + current.packets(effect) for effect, count in self._counts.items()}
-            await self._probe_missing(PROBES)
         rules = {address: asdict(held.link) | {"resetting": held.resetting} for address, held in current.rules.items()}
         lease = max(0.0, self._lease_end - self.clock()) if self._links else None
         return {"from": rules, "strange": current.unknown, "lease": lease, **counts, "can": self.abilities}

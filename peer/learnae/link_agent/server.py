@@ -1,10 +1,11 @@
 """The HTTP API of a link agent: HTTP/1.1, one request per connection, JSON.
 
-GET  /healthz      without a token; everything else requires the bearer token of the pod
-GET  /v1/state     the rules in the kernel, the remaining lease, dropped packets, the abilities of the kernel
-PUT  /v1/state     replace the whole state until the lease ends (``request_schema``)
-POST /v1/clear     remove all rules
-GET  /v1/events    what was applied, cleared, expired, found and repaired, and when
+GET  /healthz       without a token; everything else requires the bearer token of the pod
+GET  /v1/state      the rules in the kernel, the remaining lease, dropped packets, the abilities that were probed
+GET  /v1/abilities  the same, after all abilities of the kernel were probed
+PUT  /v1/state      replace the whole state until the lease ends (``request_schema``)
+POST /v1/clear      remove all rules
+GET  /v1/events     what was applied, cleared, expired, found and repaired, and when
 """
 
 import asyncio
@@ -19,7 +20,13 @@ from learnae.link_agent.request_schema import parse_request
 
 MAX_CONNECTIONS = 32
 MAX_CONNECTIONS_PER_ADDRESS = 8
-METHODS = {"/healthz": ("GET",), "/v1/state": ("GET", "PUT"), "/v1/clear": ("POST",), "/v1/events": ("GET",)}
+METHODS = {
+    "/healthz": ("GET",),
+    "/v1/state": ("GET", "PUT"),
+    "/v1/abilities": ("GET",),
+    "/v1/clear": ("POST",),
+    "/v1/events": ("GET",),
+}
 
 
 class LinkServer(BoundedServer):
@@ -61,6 +68,8 @@ class LinkServer(BoundedServer):
                 return {"ok": True}
             case "GET", "/v1/events":
                 return {"events": list(agent.events)}
+            case "GET", "/v1/abilities":
+                await agent.probe()
             case "PUT", _:
                 await agent.put(*parse_request(request.body, self._is_protected(request.sender)))
             case "POST", _:

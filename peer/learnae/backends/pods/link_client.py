@@ -48,7 +48,7 @@ class LinkAgents:
             async with asyncio.timeout(STARTUP):
                 while True:
                     try:
-                        can = (await self._ask("GET", name, "state"))["can"]
+                        can = (await self._ask("GET", name, "abilities"))["can"]
                         return {ability for ability, able in can.items() if able}
                     except InputError:
                         await asyncio.sleep(RETRY)
