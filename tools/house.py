@@ -39,7 +39,7 @@ def house_map() -> str:
     for layer in layers():
         for room in layer:
             name = f"{room}/" if (PACKAGE / room).is_dir() else f"{room}.py"
-            lines.append(f"  {name:<18}{purpose(room)}")
+            lines.append(f"  {name:<17} {purpose(room)}")
     return "\n".join([*lines, "```"])
 
 
