@@ -169,6 +169,12 @@ def test_an_interrupted_command_ends_with_130(tmp_path: Path, monkeypatch: pytes
     assert (done.returncode, done.stderr) == (130, "learnae: interrupted\n")
 
 
+def test_a_closed_standard_error_changes_no_exit_code() -> None:
+    command = ["sh", "-c", '"$0" -m learnae --version 2>&-', sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.startswith("learnae ")
+
+
 def test_a_process_ends_with_its_cleaning_up_but_frees_no_objects() -> None:
     code = """import atexit, sys; from learnae.cli.app import main
 class Kept:

@@ -101,9 +101,9 @@ def main() -> None:
     except SystemExit as end:
         if all(thread.daemon or thread is threading.main_thread() for thread in threading.enumerate()):
             atexit._run_exitfuncs()
-        with suppress(BrokenPipeError):  # the reader of our output has gone
-            sys.stdout.flush()
-            sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # None: was closed before this process started
+            with suppress(BrokenPipeError):  # the reader of our output has gone
+                stream.flush()
         os._exit(end.code if isinstance(end.code, int) else 0)
 
 
