@@ -1,6 +1,7 @@
 """The command line as a whole: names of sessions, help, completion, and what starting it costs."""
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -173,6 +174,15 @@ def test_a_closed_standard_error_changes_no_exit_code() -> None:
     command = ["sh", "-c", '"$0" -m learnae --version 2>&-', sys.executable]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.startswith("learnae ")
+
+
+@pytest.mark.parametrize("arguments", ["--version", "sessions", "schema"])
+def test_output_that_does_not_fit_on_the_disk_is_one_sentence(arguments: str) -> None:
+    command, buffered = [sys.executable, "-m", "learnae", arguments], os.environ | {"PYTHONUNBUFFERED": ""}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=buffered, text=True, check=False)
+    sentence = "learnae: No space left on device: free some space, or use another disk\n"
+    assert (done.returncode, done.stderr) == (2, sentence)
 
 
 def test_a_process_ends_with_its_cleaning_up_but_frees_no_objects() -> None:

@@ -101,10 +101,20 @@ def main() -> None:
     except SystemExit as end:
         if all(thread.daemon or thread is threading.main_thread() for thread in threading.enumerate()):
             atexit._run_exitfuncs()
-        for stream in filter(None, (sys.stdout, sys.stderr)):  # None: was closed before this process started
-            with suppress(BrokenPipeError):  # the reader of our output has gone
-                stream.flush()
-        os._exit(end.code if isinstance(end.code, int) else 0)
+        code = end.code if isinstance(end.code, int) else 0
+        if code:
+            with suppress(OSError):  # the command has already said what is wrong
+                _flush()
+        else:
+            code = exit_code_of(_flush)  # what was printed may not fit on the disk
+        os._exit(code)
+
+
+def _flush() -> int:
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None: was closed before this process started
+        with suppress(BrokenPipeError):  # the reader of our output has gone
+            stream.flush()
+    return 0
 
 
 def _hang_up(terminals: list[int], number: int, frame: FrameType | None) -> None:
