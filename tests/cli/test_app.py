@@ -1,7 +1,6 @@
 """The command line as a whole: names of sessions, help, completion, and what starting it costs."""
 
 import json
-import os
 import subprocess
 import sys
 import tomllib
@@ -178,9 +177,9 @@ def test_a_closed_standard_error_changes_no_exit_code() -> None:
 
 @pytest.mark.parametrize("arguments", ["--version", "sessions", "schema"])
 def test_output_that_does_not_fit_on_the_disk_is_one_sentence(arguments: str) -> None:
-    command, buffered = [sys.executable, "-m", "learnae", arguments], os.environ | {"PYTHONUNBUFFERED": ""}
+    command = ["env", "-u", "PYTHONUNBUFFERED", sys.executable, "-m", "learnae", arguments]
     with open("/dev/full", "w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=buffered, text=True, check=False)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     sentence = "learnae: No space left on device: free some space, or use another disk\n"
     assert (done.returncode, done.stderr) == (2, sentence)
 
