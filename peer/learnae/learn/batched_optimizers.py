@@ -61,7 +61,8 @@ def adam(
     torch._foreach_addcdiv_(weights, mean, scale, -rate / (1 - first**step))
 
 
-OPTIMIZERS = {"sgd": (sgd, 1), "adam": (adam, 2)}  # with the number of tensors that it keeps for each tensor of weights
+# With the number of tensors that each keeps for a tensor of weights.  TorchScript compiles these functions.
+OPTIMIZERS = {"sgd": (sgd, 1), "adam": (adam, 2)}
 
 
 class Optimizer:

@@ -37,7 +37,8 @@ def _mse_gradient(outputs: Tensor, labels: Tensor) -> Tensor:
     return gradient
 
 
-GRADIENTS = {"cross-entropy": _cross_entropy_gradient, "mse": _mse_gradient}  # of the built-in losses
+# Of the built-in losses.  TorchScript compiles these functions.
+GRADIENTS = {"cross-entropy": _cross_entropy_gradient, "mse": _mse_gradient}
 
 
 def loss(reference: str, outputs: Tensor, labels: Tensor) -> Tensor:
