@@ -24,7 +24,7 @@ from learnae.web.session_text import RESULT_TEXTS, checks_text, end_reason
 INTERRUPTED = 130
 WIDTH = 110  # columns, without a terminal
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+console = Console(highlight=False, width=None if sys.stdout and sys.stdout.isatty() else WIDTH)
 _redirected: list[TextIO] = []  # the standard output, while text goes elsewhere
 
 
