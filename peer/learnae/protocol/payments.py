@@ -108,9 +108,9 @@ class Payments:
 
         ``finished``: the peer has no work left at present, so that what it owes will not add up further.
         """
-        registers = self.registration.unfinished
+        unregistered = self.registration.unfinished
         if not self.debts.closed:
-            if registers:
+            if unregistered:
                 self.registration.proceed()
             if self._requests.now >= self._sign_from:
                 self._sign_next(finished)
@@ -118,7 +118,7 @@ class Payments:
         if self._requests.due(Timer.CHAIN) is not None:
             return
         waits = self.transactions.open or self.claims.has_unread or self.debts.in_states(UNSETTLED)
-        if waits or registers or self.pool.unfinished:
+        if waits or unregistered or self.pool.unfinished:
             self._requests.set_timer(Timer.CHAIN, self._config.chain.poll)
 
     def close(self) -> None:

@@ -143,7 +143,8 @@ async def _run_peer(
     if member.group.bridge and not feed:
         raise InputError(f"{node.name} follows the feed of the sensors: give the URL of the feed by --feed")
     async with AsyncExitStack() as closers:
-        thread = ThreadPoolExecutor(1, "trainer", initializer=_lower_priority)  # the loop would wait for its own
+        # The event loop would wait at its end for an executor of its own.
+        thread = ThreadPoolExecutor(1, "trainer", initializer=_lower_priority)
         closers.callback(lambda: thread.shutdown(wait=False, cancel_futures=True))
         learning = await asyncio.get_running_loop().run_in_executor(thread, learn)
         kubo = await _own_kubo(node, session, roster, member, closers)
@@ -168,8 +169,7 @@ async def _run_peer(
             gossip = FeedGossip(gossip, connect, reading_log(config, learning), kubo)
         sealing = SealingKey(config.salt) if config.defence.sealed else None
         ports = Ports(kubo, kubo, chain, session.chain.id, trainer, journal.blocks, sealing)
-        clock, seen = SessionClock(roster.zero), tuple(observers)
-        limits = session.linger, session.max_duration
+        clock, seen, limits = SessionClock(roster.zero), tuple(observers), (session.linger, session.max_duration)
         try:
             live = LivePeer(
                 node.name, config, ports, gossip, journal, clock, seen, thread, *limits, holds=chain.contains

@@ -33,7 +33,7 @@ class _UvicornServer(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Set the date of the answers once per second.  Uvicorn's own loop wakes a peer ten times as often."""
-        while not await self.on_tick(0):  # noqa: ASYNC110 - only the time changes it
+        while not await self.on_tick(0):  # noqa: ASYNC110 - nothing else happens that it could wait for
             await asyncio.sleep(1.0)
 
 
