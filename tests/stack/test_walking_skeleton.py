@@ -31,7 +31,7 @@ SESSION = parse(
         "linger": 8.0,
         "max_duration": 600.0,
         "data": {"rows": 400, "validation_rows": 200, "test_rows": 200},
-        "model": {"hidden": [16]},
+        "model": {"hidden": [16], "batch": 5},  # so two of three averages are kept; of 100, a peer may keep none
         "work": {"slices": 8, "patience": 6, "idle_after": 2.0},
         "start": {"timeout": 10.0},
         "pace": {"slice": 1.0, "attempt": 0.3},
