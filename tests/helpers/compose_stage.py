@@ -51,6 +51,8 @@ class Pods(LinkAgents):
         if method == "PUT":
             self.puts.append((name, content))
             await self.agents[name].put(*parse_request(json.dumps(content).encode(), lambda address: False))
+        if what == "abilities":
+            await self.agents[name].probe()
         return await self.agents[name].state()
 
     def send(self, receiver: str) -> None:
