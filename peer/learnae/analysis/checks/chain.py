@@ -24,7 +24,8 @@ from learnae.records.chain_export import Balances, Block, ChainTransaction, Gene
 from learnae.records.history import FaultBegan, FaultEnded, History, PeerCrashed, PeerRestarted
 from learnae.session.faults import FaultKind
 
-NOTICED_WITHIN = 60.0  # s after a chain's return, several times the longest wait for an answer; or, if that is longer,
+# How long after a chain's return peers may notice that they could not read it: the longer of these two.
+NOTICED_WITHIN = 60.0  # s, several times the longest wait for an answer
 NOTICED_POLLS = 10  # polls of the session
 
 
